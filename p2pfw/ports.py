@@ -3,9 +3,13 @@
 An adapter (net, firewall, store) implements a port; a test implements it in memory. Nothing here does anything.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
+
+Row = TypeVar("Row")
 
 
 class Clock(Protocol):
@@ -75,4 +79,167 @@ class Firewall(Protocol):
 
     async def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) dropped by this entry, or None when the kernel does not hold it."""
+        ...
+
+
+# --- the disk ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowRow:
+    """One whitelist entry that was added at run time. `until` 0: no end."""
+
+    key: int
+    until: int
+    comment: str
+    added: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalRow:
+    """One local statement that is neither signed nor gossiped: `--local-only` blocks, sightings, forced marks."""
+
+    source: str
+    """Source.value, or "force" for the mark that the operator forced this prefix past soft protection."""
+    key: int
+    until: int
+    category: int
+    reason: str
+    added: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentionRow:
+    """What this node's operator means to keep blocked by announcements: renewed until `until` (0: for ever)."""
+
+    key: int
+    until: int
+    category: int
+    confidence: int
+    reason: str
+    """Free text; stays on this node."""
+    added: int
+    basis: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerRow:
+    """The operator's run-time word on an owner (or on a node by its id): trust, addresses, name. Wins over the file."""
+
+    id: bytes
+    """The 32 bytes that the operator named: a node's or an owner's key."""
+    owner: bytes
+    """The owner that the trust is given to, as known when it was given."""
+    name: str
+    trust: float | None
+    """None: no word of the operator's on trust."""
+    trust_for: tuple[tuple[str, float], ...] = ()
+    addresses: tuple[str, ...] = ()
+    distrusted: bool = False
+    forgotten: bool = False
+    """Removed at run time although the file still names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InviteRow:
+    """One open invitation; only the hash of its secret is kept."""
+
+    secret_hash: bytes
+    guest: bool
+    trust: float
+    uses_left: int
+    expires: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedRow:
+    """The last good content of a feed: canonical keys, when it was fetched, its validators."""
+
+    name: str
+    fetched: int
+    etag: str
+    modified: str
+    keys: bytes
+    """Packed: each key as 18 bytes big-endian, sorted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutAnnouncement:
+    """Keep these signed bytes."""
+
+    raw: RawAnnouncement
+    id: AnnouncementId
+    kind: int
+    expires: int
+    recorded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropAnnouncements:
+    """Forget announcements that are dead."""
+
+    ids: tuple[AnnouncementId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """Insert or replace one row (by its key, source+key, id, secret_hash or name)."""
+
+    row: AllowRow | LocalRow | IntentionRow | PeerRow | InviteRow | FeedRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """Remove the row of that table with this identity, if there is one."""
+
+    table: type[AllowRow] | type[LocalRow] | type[IntentionRow] | type[PeerRow] | type[InviteRow] | type[FeedRow]
+    identity: int | bytes | str | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One named value (JSON); None removes it. Names: "mode", "epoch", "restored", ... (app.settings)."""
+
+    name: str
+    value: object
+
+
+Write = PutAnnouncement | DropAnnouncements | Put | Drop | Setting
+
+
+class Store(Protocol):
+    """The disk. One writer, grouped commits; reading happens at start only."""
+
+    @property
+    def store_id(self) -> bytes:
+        """16 bytes, new for every database file that begins or is restored."""
+        ...
+
+    async def commit(self, *writes: Write) -> None:
+        """All of them in one transaction, synced when this returns. StoreError or DiskFullError: none of them."""
+        ...
+
+    def post(self, *writes: Write) -> None:
+        """Written with the next group, soon; a crash may lose it. For what others can send again. Never blocks."""
+        ...
+
+    def announcements(self) -> Iterator[tuple[RawAnnouncement, int]]:
+        """All kept announcements with the time they were recorded; certificates and revocations first."""
+        ...
+
+    def rows(self, table: type[Row]) -> list[Row]:
+        """All rows of one kind."""
+        ...
+
+    def settings(self) -> dict[str, object]:
+        """All settings."""
+        ...
+
+    @property
+    def failing(self) -> str:
+        """Why the last write failed, in the operator's words; "" while the disk works."""
+        ...
+
+    async def close(self) -> None:
+        """Write what was posted, then close."""
         ...
