@@ -1,0 +1,169 @@
+"""What the operator and local clients can ask of a node: the port between web (asks) and app (answers).
+
+Every method takes and gives values of `schema`. Errors: InputError (400, 404, 409, 422), StoreError (503, 507),
+FirewallError (503), NotAllowed is web's own business. Methods that change something return once it is kept on disk;
+where the docstring says so, once the kernel has it.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from p2pfw import schema
+from p2pfw.core.prefix import Prefix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, for protection (its address is not blocked by its own command) and for the event log."""
+
+    name: str
+    """"socket:uid", "token:NAME", "anonymous"."""
+    address: str = ""
+    """The address it came from, or the client address of its SSH session as its CLI told; "" when local."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedRow:
+    """One adopted prefix for the renderers: key, end (Unix seconds, 0 none), verdict reason word, category."""
+
+    key: int
+    until: int
+    reason: str
+    category: int
+
+
+class Operations(Protocol):
+    """The running node, as web sees it."""
+
+    # reading; synchronous, from memory
+
+    def status(self) -> schema.Status:
+        """One screen of state; true at this instant."""
+        ...
+
+    def ready(self) -> str:
+        """Why this node is not ready (adopted is not installed yet, in enforce mode); "" when it is."""
+        ...
+
+    def generation(self) -> str:
+        """Strong validator of the adopted set: changes with every change of it, and differs between processes."""
+        ...
+
+    def adopted(self) -> Iterator[AdoptedRow]:
+        """All adopted prefixes in key order, as of the call. The caller walks it in slices and yields to the loop."""
+        ...
+
+    def covering(self, prefix: Prefix) -> schema.BlocklistEntry | None:
+        """The longest adopted entry that covers it."""
+        ...
+
+    async def why(self, prefix: Prefix) -> schema.Why:
+        """The explanation, for any prefix whatever."""
+        ...
+
+    def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
+        """`view`: adopted, held, refused, installed, all."""
+        ...
+
+    def allow_list(self, *, protected: bool) -> schema.AllowList:
+        """The whitelist; with `protected` also the ranges that keep the machine alive."""
+        ...
+
+    def allow_check(self, prefix: Prefix) -> schema.AllowCheck:
+        """What of whitelist and protection overlaps it, either way."""
+        ...
+
+    def peers(self) -> schema.PeerList:
+        """Configured, connected and fleet peers."""
+        ...
+
+    def peer(self, peer_id: str) -> schema.PeerView:
+        """By id, short id or configured name; NotFoundError."""
+        ...
+
+    def owner(self) -> schema.OwnerView:
+        """The fleet."""
+        ...
+
+    async def doctor(self) -> schema.Doctor:
+        """Self-check."""
+        ...
+
+    # changing
+
+    async def block(self, request: schema.BlockRequest, caller: Caller) -> schema.BlockAnswer:
+        """Whole or not at all. With `wait`, answers once the kernel has it or says why not."""
+        ...
+
+    async def unblock(self, prefix: Prefix, scope: str, caller: Caller) -> schema.UnblockAnswer:
+        """`scope` own: retract this node's block; owner: pardon the fleet's too. NotFoundError when there was none."""
+        ...
+
+    def import_blocks(self, keys: list[int], request: schema.BlockRequest, caller: Caller) -> AsyncIterator[schema.ImportProgress]:
+        """Whole or nothing, in announcements of 1,024; `request` gives ttl, category, reason, local_only. Progress as it goes."""
+        ...
+
+    async def retract_all(self, caller: Caller) -> schema.RetractAnswer:
+        """Take back everything that this node ever announced."""
+        ...
+
+    async def sighting(self, prefix: Prefix, request: schema.SightingRequest) -> schema.BlockResult:
+        """The voice `self`, for a day, not announced."""
+        ...
+
+    async def allow(self, prefix: Prefix, request: schema.AllowRequest, caller: Caller) -> schema.AllowAnswer:
+        """In the kernel before it answers."""
+        ...
+
+    async def disallow(self, prefix: Prefix, caller: Caller) -> schema.AllowAnswer:
+        """Remove a run-time entry; an entry of the configuration is ConflictError naming the file."""
+        ...
+
+    async def put_peer(self, peer_id: str, request: schema.PeerRequest, caller: Caller) -> schema.PeerView:
+        """Add or change; the verdicts follow before it answers."""
+        ...
+
+    async def forget_peer(self, peer_id: str, caller: Caller) -> None:
+        """Remove the operator's run-time word and addresses."""
+        ...
+
+    async def invite(self, request: schema.InviteRequest) -> schema.InviteAnswer:
+        """A one-time line for another server."""
+        ...
+
+    async def join(self, request: schema.JoinRequest) -> schema.JoinAnswer:
+        """Redeem somebody's line on this node."""
+        ...
+
+    async def set_mode(self, request: schema.ModeRequest, caller: Caller) -> schema.ModeAnswer:
+        """Observe or enforce; enforce answers once the kernel follows."""
+        ...
+
+    async def confirm(self) -> schema.ModeAnswer:
+        """Keep what a commit-confirm began; NotFoundError when nothing waits."""
+        ...
+
+    async def panic(self) -> schema.ModeAnswer:
+        """Remove rule and sets at once, observe from now on; the node stays up."""
+        ...
+
+    async def reload(self) -> schema.ReloadAnswer:
+        """Read the configuration again; ConfigError changes nothing."""
+        ...
+
+    async def renew_owner(self) -> schema.OwnerAnswer:
+        """A new certificate for this node, with the owner key at hand."""
+        ...
+
+    async def revoke_node(self, request: schema.RevokeRequest) -> schema.OwnerAnswer:
+        """Void a node's certificate, everywhere."""
+        ...
+
+    def events(self, after: int) -> AsyncIterator[schema.Event]:
+        """From the ring after that id (0: only new ones), then as they happen. Ends when the reader is too slow."""
+        ...
+
+    def recent_events(self, after: int, since: float) -> list[schema.Event]:
+        """What the ring holds, without waiting."""
+        ...
