@@ -33,20 +33,20 @@ class KernelReport:
     entries4: int
     entries6: int
     repaired: tuple[str, ...] = ()
-    """What was found wrong and put right, in words: "rule missing in raw/PREROUTING (ip)", "set p2pfw-block4 flushed"."""
+    """What was found wrong and put right, in words: "rule missing in raw/PREROUTING (ip)", "p2pfw-block4 flushed"."""
     membership_suspect: bool = False
     """True when entries may be missing (set was gone, flushed, or its count differs): reload with `replace`."""
 
 
 class Firewall(Protocol):
-    """The kernel. Each call returns once the kernel has done it, and raises FirewallError with the operator's text when not.
+    """The kernel. A call returns once the kernel has done it, or raises FirewallError with a text for the operator.
 
-    Prefixes are keys (core.prefix); times are Unix seconds, 0 meaning no end. Calls are serialised by the adapter; after
-    a failed call what the kernel holds is unknown, and the caller reads `membership` and plans again.
+    Prefixes are keys (core.prefix); times are Unix seconds, 0 meaning no end. Calls are serialised by the adapter;
+    after a failed call what the kernel holds is unknown, and the caller reads `membership` and plans again.
     """
 
     async def start(self) -> None:
-        """Find the programs and the rights, remove our left-over temporary sets. Adopts what is there; changes no entry."""
+        """Find programs and rights, remove our left-over temporary sets. Adopts what is there; changes no entry."""
         ...
 
     async def membership(self) -> dict[int, int]:

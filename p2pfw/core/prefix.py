@@ -127,13 +127,21 @@ class Prefix:
         address_text, slash, length_text = text.partition("/")
         family, address = parse_address(address_text)
         if slash and not re.fullmatch(r"[0-9]{1,3}", length_text):
-            raise InputError(f"{text!r} has no valid prefix length after the slash", field="prefix", hint=f"write it like {address_text}/24")
+            raise InputError(
+                f"{text!r} has no valid prefix length after the slash",
+                field="prefix",
+                hint=f"write it like {address_text}/24",
+            )
         length = int(length_text) if slash else family.bits
         if length > family.bits:
             raise InputError(f"{text!r}: length {length} is more than {family.bits}", field="prefix")
         right = truncate(v4_key(address, family.bits) if family is Family.V4 else v6_key(address, family.bits), length)
         if key_address(right) != address:
-            raise InputError(f"{text!r} has host bits set", field="prefix", hint=f"did you mean {key_text(right)} or the host {address_text}?")
+            raise InputError(
+                f"{text!r} has host bits set",
+                field="prefix",
+                hint=f"did you mean {key_text(right)} or the host {address_text}?",
+            )
         return cls(right)
 
     @property
@@ -171,7 +179,11 @@ def parse_address(text: str) -> tuple[Family, int]:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        raise InputError(f"{text[:80]!r} is neither an IPv4 nor an IPv6 address", field="prefix", hint="write it like 203.0.113.9 or 2001:db8::1") from None
+        raise InputError(
+            f"{text[:80]!r} is neither an IPv4 nor an IPv6 address",
+            field="prefix",
+            hint="write it like 203.0.113.9 or 2001:db8::1",
+        ) from None
     if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
         raise InputError(f"{text[:80]!r} has a zone", field="prefix", hint=f"leave out %{address.scope_id[:16]}")
     return Family(address.version), int(address)
