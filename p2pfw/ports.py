@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
+from p2pfw.core.prefix import PrefixKey
 
 Row = TypeVar("Row")
 
@@ -242,4 +243,27 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Write what was posted, then close."""
+        ...
+
+
+# --- this machine ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """An address that this machine needs, and what for, in words."""
+
+    key: PrefixKey
+    reason: str
+
+
+class Machine(Protocol):
+    """What keeps this machine reachable."""
+
+    def hard(self) -> list[Neighbour]:
+        """Own addresses."""
+        ...
+
+    def soft(self) -> list[Neighbour]:
+        """Gateways, resolvers, remote hosts of logged-in sessions."""
         ...

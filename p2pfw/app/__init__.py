@@ -1,0 +1,1 @@
+"""The use cases: announcing, judging, enforcing, peering, joining, explaining. They know ports, never adapters."""

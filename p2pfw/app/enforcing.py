@@ -1,0 +1,357 @@
+"""Keeps the kernel equal to what is adopted, and tells the truth about how far it is.
+
+Level-triggered (enforcement 1): whoever changes a verdict only names the prefix; what to do about it is read from the
+wanted state at the moment of doing. A failed batch stays to be done, the kernel is read again, and the error is state
+until it works. One task runs `run`; it cannot die of a failing command. Decides nothing about verdicts.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Protocol
+
+from p2pfw.app.events import Events
+from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
+from p2pfw.ports import Clock, Firewall, KernelReport
+
+log = logging.getLogger(__name__)
+
+CHECK_INTERVAL: Final = 1.0
+"""Seconds between looks at rule and set headers; drift must be healed within 2 s (enforcement 2)."""
+BACKOFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before a failed command is tried again; the last one repeats."""
+SLICE: Final = 2_000
+"""Prefixes looked at between two turns of the loop: about 2 ms."""
+BULK: Final = 20_000
+"""From this many changes on a fresh set and a swap are cheaper and safer than changing the live one."""
+
+
+class Mode(Enum):
+    """observe: all is decided and shown, nothing is dropped. enforce: the kernel follows."""
+
+    OBSERVE = "observe"
+    ENFORCE = "enforce"
+
+
+class Wanted(Protocol):
+    """What the kernel is to hold: the adopted prefixes with the ends of their leases."""
+
+    def until(self, key: int) -> int | None:
+        """End of the lease in Unix seconds, 0 for no end, None when it is not adopted."""
+        ...
+
+    def adopted(self) -> Iterator[int]:
+        """All adopted keys; the caller takes a list of it at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """A commit-confirm that runs: enforcement ends at `reverts_at` (Unix seconds) unless confirmed."""
+
+    reverts_at: float
+    reverts_to: Mode
+
+
+class Enforcing:
+    """The worker between the wanted state and the kernel."""
+
+    def __init__(
+        self,
+        firewall: Firewall,
+        wanted: Wanted,
+        allowed: Callable[[], Collection[int]],
+        clock: Clock,
+        events: Events,
+        *,
+        audit_interval: float,
+    ) -> None:
+        self._firewall, self._wanted, self._allowed = firewall, wanted, allowed
+        self._clock, self._events, self._audit_interval = clock, events, audit_interval
+        self.mode = Mode.OBSERVE
+        self.trial: Trial | None = None
+        self.last_error = ""
+        self.rights_error = ""
+        self.drift: dict[str, int] = {}
+        self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
+        self.on_revert: Callable[[], Awaitable[None]] | None = None
+        self._dirty: set[int] = set()
+        self._allow_dirty = True
+        self._started = False
+        self._compare = True
+        self._ruled = False
+        self._released = False
+        self._failures = 0
+        self._checked = self._audited = clock.monotonic()
+        self._ticket = self._settled = 0
+        self._wake = asyncio.Event()
+        self._turned = asyncio.Condition()
+
+    # --- what others say -------------------------------------------------------------------------------------------
+
+    def changed(self, keys: Iterable[int]) -> int:
+        """These verdicts or leases changed. Returns a ticket for `settle`."""
+        if self.mode is Mode.ENFORCE:
+            self._dirty.update(keys)
+        return self._nudge()
+
+    def allow_changed(self) -> int:
+        """Whitelist or protection changed. Returns a ticket for `settle`."""
+        self._allow_dirty = True
+        return self._nudge()
+
+    async def settle(self, ticket: int, within: float = 10.0) -> str:
+        """Wait until the kernel has what the ticket stands for. Returns "" or why it does not (enforce mode)."""
+        try:
+            async with asyncio.timeout(within):
+                async with self._turned:
+                    await self._turned.wait_for(lambda: self._settled >= ticket or bool(self.last_error))
+        except TimeoutError:
+            return f"the kernel did not follow within {within:.0f} s"
+        return self.last_error
+
+    async def set_mode(self, mode: Mode, trial: Trial | None = None) -> str:
+        """Change what is wanted of the kernel and wait for it. Returns "" or the error that now is state."""
+        previous, self.mode, self.trial = self.mode, mode, trial
+        self.last_error, self._failures = "", 0
+        self._compare = mode is Mode.ENFORCE
+        self._released = False
+        self._allow_dirty = True
+        if previous is not mode:
+            self._events.tell("mode", reason=mode.value, reverts_at=trial.reverts_at if trial else None)
+        return await self.settle(self._nudge())
+
+    async def confirm(self) -> str:
+        """Keep enforcing: the entries get their full time."""
+        self.trial, self._compare = None, True
+        return await self.settle(self._nudge())
+
+    @property
+    def pending(self) -> int:
+        """Changes decided and not yet in the kernel."""
+        return len(self._dirty) if self.mode is Mode.ENFORCE else 0
+
+    @property
+    def enforcing(self) -> bool:
+        """True only when the kernel holds the rule and what is adopted."""
+        return self.mode is Mode.ENFORCE and self._ruled and not self.last_error and self.report.enforcing
+
+    @property
+    def installed(self) -> int:
+        """Entries of ours in the kernel, as last read from it."""
+        return self.report.entries4 + self.report.entries6
+
+    def unready(self) -> str:
+        """Why what is adopted is not all installed; "" when it is, or in observe mode."""
+        if self.mode is Mode.OBSERVE:
+            return ""
+        if self.last_error:
+            return self.last_error
+        busy = self._compare or self._dirty or not self.enforcing
+        return f"{len(self._dirty)} changes are on their way to the kernel" if busy else ""
+
+    # --- the worker ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Follow the wanted state for ever; ends by cancellation only."""
+        while True:
+            await self._rest()
+            await self.step()
+
+    async def step(self) -> None:
+        """One turn: do what is to be done, check what is due. FirewallError becomes state."""
+        self._wake.clear()
+        ticket = self._ticket
+        await self._end_trial()
+        try:
+            await (self._enforce() if self.mode is Mode.ENFORCE else self._observe())
+        except FirewallError as error:
+            self._failed(error)
+        else:
+            self._worked(ticket)
+        async with self._turned:
+            self._turned.notify_all()
+
+    def _nudge(self) -> int:
+        self._ticket += 1
+        self._wake.set()
+        return self._ticket
+
+    async def _rest(self) -> None:
+        pause = BACKOFF[min(self._failures, len(BACKOFF)) - 1] if self._failures else CHECK_INTERVAL
+        due = self._checked + CHECK_INTERVAL - self._clock.monotonic() if not self._failures else pause
+        try:
+            async with asyncio.timeout(max(0.0, min(due, pause))):
+                await (asyncio.sleep(pause) if self._failures else self._wake.wait())
+        except TimeoutError:
+            return
+
+    def _failed(self, error: FirewallError) -> None:
+        if not self._failures:
+            log.error("enforcement failed", extra={"error": str(error)})
+            self._events.tell("enforcement-failed", reason=str(error))
+        self._failures += 1
+        self.last_error = str(error)
+        self._compare, self._ruled = True, False
+        self._started = self._started and not isinstance(error, (MissingProgramError, PrivilegeError))
+
+    def _worked(self, ticket: int) -> None:
+        if self._failures:
+            log.info("enforcement recovered", extra={"failures": self._failures})
+            self._events.tell("enforcement-recovered", failures=self._failures)
+        self._failures, self.last_error, self._settled = 0, "", ticket
+
+    async def _observe(self) -> None:
+        self._dirty.clear()
+        if self._released:
+            return
+        self._ruled = False
+        try:
+            await self._start()
+            await self._firewall.release()
+        except (MissingProgramError, PrivilegeError) as error:
+            self.rights_error = str(error)  # nothing of ours can be there without the right to put it there
+        self._released = True
+        self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
+
+    async def _start(self) -> None:
+        if not self._started:
+            await self._firewall.start()
+            self._started, self.rights_error = True, ""
+
+    async def _enforce(self) -> None:
+        await self._start()
+        if self._allow_dirty:
+            self._allow_dirty = False
+            await self._guard_allow()
+        if self._compare:
+            await self._read_and_compare()
+        changed = bool(self._dirty)
+        if changed:
+            await self._write()
+        if not self._ruled:
+            await self._firewall.enforce()
+            self._ruled = changed = True
+        if changed or self._clock.monotonic() - self._checked >= CHECK_INTERVAL:
+            await self._check()
+        if self._clock.monotonic() - self._audited >= self._audit_interval:
+            await self._read_and_compare()
+            self._nudge() if self._dirty else None
+
+    async def _guard_allow(self) -> None:
+        try:
+            await self._firewall.allow(self._allowed())
+        except FirewallError:
+            self._allow_dirty = True
+            raise
+
+    async def _read_and_compare(self) -> None:
+        """Full comparison of membership: what differs is to be done."""
+        installed = await self._firewall.membership()
+        self._audited = self._clock.monotonic()
+        found = len(self._dirty)
+        await self._mark_surplus(installed)
+        await self._mark_missing(installed)
+        if not self._compare and len(self._dirty) > found:
+            self._count_drift("membership")
+        self._compare = False
+
+    async def _mark_surplus(self, installed: dict[int, int]) -> None:
+        for at, (key, until) in enumerate(installed.items()):
+            wanted = self._end(key)
+            if wanted is None or self._differs(wanted, until):
+                self._dirty.add(key)
+            if at % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+
+    async def _mark_missing(self, installed: dict[int, int]) -> None:
+        for at, key in enumerate(list(self._wanted.adopted())):
+            if key not in installed:
+                self._dirty.add(key)
+            if at % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+
+    def _end(self, key: int) -> int | None:
+        """Wanted end of one entry: its lease, cut by a trial that runs; None when it must not be there."""
+        until = self._wanted.until(key)
+        if until is None or (until and until <= self._clock.now()):
+            return None
+        if self.trial is not None:
+            cut = int(self.trial.reverts_at)
+            return min(until, cut) if until else cut
+        return until
+
+    def _differs(self, wanted: int, installed: int) -> bool:
+        """True when the kernel's end is not the wanted one, as far as its whole seconds and its maximum can tell."""
+        latest = int(self._clock.now()) + KERNEL_MAXIMUM
+        target = min(wanted or latest, latest)
+        if not installed or installed > target + TOLERANCE:
+            return True
+        return installed < target - (RENEW_BEFORE if target == latest else TOLERANCE)
+
+    async def _write(self) -> None:
+        keys, self._dirty = self._dirty, set()
+        try:
+            if len(keys) >= BULK:
+                await self._replace()
+            else:
+                await self._apply(keys)
+        except FirewallError:
+            self._dirty |= keys
+            raise
+
+    async def _apply(self, keys: set[int]) -> None:
+        add: dict[int, int] = {}
+        remove: list[int] = []
+        for at, key in enumerate(keys):
+            until = self._end(key)
+            if until is None:
+                remove.append(key)
+            else:
+                add[key] = until
+            if at % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+        await self._firewall.apply(add, remove)
+
+    async def _replace(self) -> None:
+        block: dict[int, int] = {}
+        for at, key in enumerate(list(self._wanted.adopted())):
+            until = self._end(key)
+            if until is not None:
+                block[key] = until
+            if at % SLICE == SLICE - 1:
+                await asyncio.sleep(0)
+        await self._firewall.replace(block)
+
+    async def _check(self) -> None:
+        self._checked = self._clock.monotonic()
+        before = self.report
+        self.report = await self._firewall.check(before.entries4, before.entries6)
+        for found in self.report.repaired:
+            self._count_drift(found)
+        if self.report.membership_suspect:
+            self._compare = True
+            self._nudge()
+
+    def _count_drift(self, found: str) -> None:
+        self.drift[found] = self.drift.get(found, 0) + 1
+        log.warning("drift repaired", extra={"found": found})
+        self._events.tell("drift", reason=found)
+
+    async def _end_trial(self) -> None:
+        if self.trial is None or self._clock.now() < self.trial.reverts_at:
+            return
+        self.mode, self.trial, self._released = self.trial.reverts_to, None, False
+        self._events.tell("mode", reason=self.mode.value, unconfirmed=True)
+        if self.on_revert is not None:
+            await self.on_revert()
+
+
+KERNEL_MAXIMUM: Final = 2_147_483
+"""Longest timeout that ipset takes, in seconds; longer leases are renewed by the audit."""
+RENEW_BEFORE: Final = 86_400
+"""Seconds by which a clamped timeout may lag its maximum before the audit renews it; else every audit would rewrite all."""
+TOLERANCE: Final = 3
+"""Seconds by which a kernel's whole-second timeout may differ from the lease without being wrong (I4 allows 2 late)."""

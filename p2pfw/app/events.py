@@ -1,0 +1,69 @@
+"""What happens, as a bounded ring that readers follow.
+
+An event is told once to whoever listens and kept for the last `size`; a reader that falls behind is told so by the
+gap in ids, never waited for. Nothing here decides anything.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Final
+
+from p2pfw import schema
+from p2pfw.app.times import rfc3339
+from p2pfw.ports import Clock
+
+RING: Final = 10_000
+"""Events kept for replay by Last-Event-ID; about 3 MB."""
+READER_LAG: Final = 5_000
+"""A follower that is further behind than this is ended, so that it sees the loss instead of a silent gap."""
+
+Detail = str | int | float | bool | None
+
+
+class Events:
+    """The ring, and those who follow it."""
+
+    def __init__(self, clock: Clock, size: int = RING) -> None:
+        self._clock = clock
+        self._ring: deque[schema.Event] = deque(maxlen=size)
+        self._last = 0
+        self._news = asyncio.Event()
+
+    @property
+    def last(self) -> int:
+        """Id of the newest event; 0 when there was none."""
+        return self._last
+
+    def tell(self, kind: str, *, prefix: str = "", peer: str = "", reason: str = "", **detail: Detail) -> None:
+        """Record one event, now."""
+        self._last += 1
+        event = schema.Event(
+            id=self._last,
+            time=rfc3339(self._clock.now()),
+            kind=kind,
+            prefix=prefix,
+            peer=peer,
+            reason=reason,
+            detail=detail,
+        )
+        self._ring.append(event)
+        self._news.set()
+
+    def after(self, last: int) -> list[schema.Event]:
+        """What the ring holds with a greater id, oldest first."""
+        missing = min(self._last - last, len(self._ring))
+        return [self._ring[index] for index in range(len(self._ring) - missing, len(self._ring))] if missing > 0 else []
+
+    async def follow(self, after: int) -> AsyncIterator[schema.Event]:
+        """Replay what is newer than `after` (0: nothing), then go on for ever; ends when the reader lags too far."""
+        at = after or self._last
+        while True:
+            if self._last - at > max(READER_LAG, len(self._ring)):
+                return
+            for event in self.after(at):
+                at = event.id
+                yield event
+            if at == self._last:
+                self._news.clear()
+                await self._news.wait()

@@ -1,0 +1,100 @@
+"""What keeps this machine reachable: the addresses that must never be blocked, read from the system as it is now.
+
+Own addresses are hard-protected; gateways, resolvers and the remote hosts of logged-in sessions are soft (policy.md
+"Precedence"). A file that is missing or strange protects nothing and breaks nothing. Only authenticated sessions
+count (utmp): whoever merely has a connection open must not be able to protect itself.
+"""
+
+import contextlib
+import ipaddress
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import ifaddr
+
+from p2pfw.core.prefix import Prefix, PrefixKey, v4_key, v6_key
+from p2pfw.errors import InputError
+from p2pfw.ports import Neighbour
+
+_UTMP: Final = struct.Struct("<hxxi32s4s32s256s4siii4I20s")
+_USER_PROCESS: Final = 7
+_GATEWAY_FLAG: Final = 0x2
+RESOLV_FILES: Final = ("etc/resolv.conf", "run/systemd/resolve/resolv.conf")
+
+
+class Surroundings:
+    """Reads the system under `root` ("/" but for tests)."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._root = root
+
+    def hard(self) -> list[Neighbour]:
+        """This machine's own addresses, all interfaces."""
+        return sorted(_own_addresses(), key=lambda one: one.key)
+
+    def soft(self) -> list[Neighbour]:
+        """Default gateways, resolvers, and where logged-in people come from."""
+        found = [*self._gateways4(), *self._gateways6(), *self._resolvers(), *self._logins(), *self._sessions()]
+        return sorted(set(found), key=lambda one: (one.key, one.reason))
+
+    def _gateways4(self) -> Iterator[Neighbour]:
+        for line in self._lines("proc/net/route")[1:]:
+            fields = line.split()
+            if len(fields) > 3 and int(fields[3], 16) & _GATEWAY_FLAG:
+                address = int.from_bytes(bytes.fromhex(fields[2]), "little")
+                yield Neighbour(key=v4_key(address, 32), reason=f"gateway on {fields[0]}")
+
+    def _gateways6(self) -> Iterator[Neighbour]:
+        for line in self._lines("proc/net/ipv6_route"):
+            fields = line.split()
+            if len(fields) > 9 and int(fields[8], 16) & _GATEWAY_FLAG and fields[4].strip("0"):
+                yield Neighbour(key=v6_key(int(fields[4], 16), 128), reason=f"gateway on {fields[9]}")
+
+    def _resolvers(self) -> Iterator[Neighbour]:
+        for name in RESOLV_FILES:
+            for line in self._lines(name):
+                fields = line.split()
+                if len(fields) > 1 and fields[0] == "nameserver":
+                    with contextlib.suppress(InputError):
+                        yield Neighbour(key=Prefix.parse(fields[1].partition("%")[0]).key, reason=f"resolver in /{name}")
+
+    def _logins(self) -> Iterator[Neighbour]:
+        data = b""
+        with contextlib.suppress(OSError):
+            data = (self._root / "run/utmp").read_bytes()
+        whole = len(data) - len(data) % _UTMP.size
+        for record in _UTMP.iter_unpack(data[:whole]):
+            words = record[10:14]
+            if record[0] == _USER_PROCESS and any(words):
+                user = record[4].rstrip(b"\0").decode("ascii", "replace")
+                yield Neighbour(key=_login_key(struct.pack("<4I", *words)), reason=f"login session of {user}")
+
+    def _sessions(self) -> Iterator[Neighbour]:
+        """logind's view, where utmp is gone (systems with 64-bit time)."""
+        for file in sorted((self._root / "run/systemd/sessions").glob("*")):
+            facts = dict(line.partition("=")[::2] for line in self._lines(str(file.relative_to(self._root))))
+            with contextlib.suppress(InputError):
+                remote = Prefix.parse(facts.get("REMOTE_HOST", "").partition("%")[0])
+                yield Neighbour(key=remote.key, reason=f"login session of {facts.get('USER', '?')}")
+
+    def _lines(self, name: str) -> list[str]:
+        try:
+            return (self._root / name).read_text(errors="replace").splitlines()
+        except OSError:
+            return []
+
+
+def _login_key(address: bytes) -> PrefixKey:
+    if address[4:] == bytes(12):
+        return v4_key(int.from_bytes(address[:4]), 32)
+    mapped = ipaddress.IPv6Address(address).ipv4_mapped
+    return v4_key(int(mapped), 32) if mapped else v6_key(int.from_bytes(address), 128)
+
+
+def _own_addresses() -> Iterator[Neighbour]:
+    for adapter in ifaddr.get_adapters(include_unconfigured=False):
+        for ip in adapter.ips:
+            text = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            yield Neighbour(key=Prefix.parse(text.partition("%")[0]).key, reason=f"own address on {adapter.nice_name}")
