@@ -128,9 +128,13 @@ class ShareError(PeerError):
 
 
 class HandshakeError(PeerError):
-    """The handshake did not prove who is speaking."""
+    """The handshake did not prove who is speaking; `code` says at which point."""
 
     reason = "handshake"
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(detail or code)
+        self.code = code
 
 
 class AdmissionError(PeerError):
