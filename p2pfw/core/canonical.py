@@ -27,7 +27,7 @@ def pack(values: Sequence[int | bytes]) -> bytes:
 def unpack(data: bytes, shape: tuple[type, ...], limit: int) -> list[Any]:
     """The values of a packed array whose elements have exactly the types of `shape` (int or bytes).
 
-    MalformedError: longer than `limit` bytes, not msgpack, another shape. NotCanonicalError: `pack` would write it otherwise.
+    MalformedError: longer than `limit` bytes, not such an array. NotCanonicalError: `pack` writes it otherwise.
     """
     if len(data) > limit:
         raise MalformedError(f"{len(data)} bytes where at most {limit} may be")

@@ -21,13 +21,15 @@ AnnouncementId = NewType("AnnouncementId", bytes)
 # Changing anything here breaks peers.
 _HEAD: Final = struct.Struct(">QQ")
 _HELD: Final = struct.Struct(">32sQ")
-MAX_HELD: Final = (32_768 - _HEAD.size) // _HELD.size
+MAX_BODY: Final = 32_768
+"""Bytes of any announcement's body."""
+MAX_HELD: Final = (MAX_BODY - _HEAD.size) // _HELD.size
 """818 announcements: more than a full share needs in segments of 1,024."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """Of the origin's entries announcements before (epoch, seq), only those in `held`, as (id, expires in Unix seconds), count."""
+    """Of the origin's entries announcements before (epoch, seq) only those in `held` count: (id, expires in Unix s)."""
 
     epoch: int
     seq: int
@@ -51,7 +53,7 @@ class Checkpoint:
     @classmethod
     def decode(cls, body: bytes) -> Self:
         """From a body of at most 32 KiB; MalformedError, NotCanonicalError."""
-        if len(body) < _HEAD.size or (len(body) - _HEAD.size) % _HELD.size:
+        if not _HEAD.size <= len(body) <= MAX_BODY or (len(body) - _HEAD.size) % _HELD.size:
             raise MalformedError("a checkpoint of another length")
         epoch, seq = _HEAD.unpack_from(body)
         listed = _HELD.iter_unpack(body[_HEAD.size :])
@@ -66,5 +68,5 @@ class Checkpoint:
         return not self.missing(holds, now)
 
     def voids(self, order: tuple[int, int], held: AnnouncementId) -> bool:
-        """True for an entries announcement of the same origin, of that (epoch, seq) and id, once the checkpoint applies."""
+        """True for an entries announcement of the same origin at `order` with this id, once the checkpoint applies."""
         return order < (self.epoch, self.seq) and all(held != listed for listed, _ in self.held)

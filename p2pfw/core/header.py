@@ -1,13 +1,15 @@
 """The signed header of an announcement: what it is, whose, when, until when, and the hash of its body (protocol 1.1).
 
-A header that exists here is canonical and within every limit that needs no clock. The clock's rules are in announcement.
+A header that exists is canonical and within every limit that needs no clock. The clock's rules are announcement's.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
+from hashlib import blake2b
 from typing import Final, Self
 
 from p2pfw.core.canonical import MAX_COUNTER, MAX_TIME, pack, unpack
+from p2pfw.core.checkpoint import MAX_BODY, AnnouncementId
 from p2pfw.core.identity import CARRIED_AFTER, CLOCK_SLACK, DAY, KEY_BYTES, MAX_CERTIFICATE_LIFE, NodeId
 from p2pfw.core.records import MAX_ENTRIES, MAX_LIFETIME, body_bytes
 from p2pfw.errors import MalformedError
@@ -15,12 +17,13 @@ from p2pfw.errors import MalformedError
 # Changing anything in this module breaks peers.
 VERSION: Final = 1
 MAX_HEADER: Final = 256
-MAX_BODY: Final = 32_768
 MAX_KIND: Final = 255
 FUTURE: Final = CLOCK_SLACK
 NETWORK_BYTES: Final = 8
 HASH_BYTES: Final = 32
 MILLISECONDS: Final = 1_000
+CONTEXT: Final = "p2pfw/announcement/1"
+"""What a header's signature begins with."""
 REVOCATION_LIFE: Final = 400 * DAY
 """Longer than a certificate that an owner signed a year ahead can be carried (protocol 7.2)."""
 
@@ -139,3 +142,56 @@ class Header:
             body_len=body_len,
             body_hash=body_hash,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnnouncement:
+    """The exact bytes, as they travel and are stored. Nothing about them is checked."""
+
+    header: bytes
+    signature: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A parsed announcement. Parsed is not verified: see the order of checks in announcement."""
+
+    raw: RawAnnouncement
+    header: Header
+    id: AnnouncementId
+
+    @property
+    def kind(self) -> int:
+        """A `Kind`, or a number of a later version."""
+        return self.header.kind
+
+    @property
+    def origin(self) -> NodeId:
+        """The node that signed it; may be many hops away."""
+        return self.header.origin
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """(epoch, seq)."""
+        return self.header.order
+
+    @property
+    def created(self) -> int:
+        """Unix seconds, rounded down."""
+        return self.header.created
+
+    @property
+    def expires(self) -> int:
+        """Unix seconds; dead from then on."""
+        return self.header.expires
+
+
+def announcement_id(header: bytes) -> AnnouncementId:
+    """BLAKE2b-256 of the header's bytes. The signature is no part of it."""
+    return AnnouncementId(content_hash(header))
+
+
+def content_hash(data: bytes) -> bytes:
+    """BLAKE2b-256."""
+    return blake2b(data, digest_size=HASH_BYTES).digest()

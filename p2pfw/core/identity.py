@@ -1,9 +1,9 @@
 """Who signs: keys, owners' certificates for node keys, and revocations (protocol 7).
 
-Everything signed is signed as context | 0 | message, so that a signature of one kind is never one of another. Signatures
-are verified by libsodium alone, which refuses small-order and non-canonical keys and malleated signatures. A value that
-decodes here is well-formed and within its limits; whether its signature is good is asked apart (`check_signature`),
-because verification is what costs. Which certificate counts for a node is directory's business.
+Everything signed is signed as context | 0 | message, so that a signature of one kind is never one of another.
+Signatures are verified by libsodium alone, which refuses small-order and non-canonical keys and malleated signatures. A
+value that decodes here is well-formed and within its limits; whether its signature is good is asked apart
+(`check_signature`), because verification is what costs. Which certificate counts for a node is directory's business.
 """
 
 import re
@@ -102,7 +102,7 @@ def verify(public_key: bytes, context: str, message: bytes, signature: bytes) ->
 
 
 def is_public_key(key: bytes) -> bool:
-    """True for 32 bytes that libsodium accepts as a key: a canonical point of full order. For keys that enter a trust table."""
+    """True for 32 bytes that are a canonical point of full order. To be asked of keys that enter a trust table."""
     return len(key) == KEY_BYTES and bindings.crypto_core_ed25519_is_valid_point(key)
 
 
@@ -135,7 +135,7 @@ class Certificate:
 
     def __post_init__(self) -> None:
         _check_lengths(self.owner, self.node, signature=self.signature)
-        if self.owner == self.node:
+        if self.owner == bytes(self.node):
             raise CertificateError("a key cannot certify itself")
         if not (1 <= self.serial <= MAX_COUNTER and 1 <= self.uses <= MAX_USES):
             raise CertificateError("serial or uses out of range")
@@ -203,7 +203,7 @@ def certify(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """An owner voids its certificates: all for one node key, for ever, or all below a serial. `created` in Unix seconds."""
+    """An owner voids its certificates: all for one node key, for ever, or all below a serial."""
 
     owner: OwnerId
     node: NodeId | None

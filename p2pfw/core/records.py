@@ -80,16 +80,16 @@ PARDON_CODES: Final = _codes(Action.PARDON)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One statement about one prefix. `ttl`: seconds it lives from the announcement's creation; `age`: seconds before
-    the creation at which it was first made; `confidence` 0..7 means (k + 1) / 8.
-    """
+    """One statement about one prefix; `confidence` 0..7 means (k + 1) / 8."""
 
     key: PrefixKey
     action: Action
     category: Category
     confidence: int
     ttl: int
+    """Seconds that it lives from the announcement's creation, 1 at least."""
     age: int = 0
+    """Seconds before the announcement's creation at which it was first made."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.confidence <= MAX_CONFIDENCE:
@@ -160,7 +160,7 @@ def iterate(n4: int, body: bytes) -> Iterator[tuple[int, int, int, int]]:
 
 
 def encode(entries: Sequence[Entry]) -> tuple[int, int, bytes]:
-    """(n4, n6, body) of 1..1024 entries in any order; InputError when one prefix stands twice or the number is wrong."""
+    """(n4, n6, body) of 1..1024 entries in any order; InputError for another number, or one prefix twice."""
     if not 1 <= len(entries) <= MAX_ENTRIES:
         raise InputError(f"{len(entries)} entries; an announcement has 1 to {MAX_ENTRIES}", field="entries")
     ordered = sorted(entries, key=lambda entry: entry.key)
