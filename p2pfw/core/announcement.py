@@ -35,6 +35,7 @@ from p2pfw.core.header import (
     MILLISECONDS,
     NETWORK_BYTES,
     REVOCATION_LIFE,
+    WITH_RECORDS,
     Announcement,
     Header,
     Kind,
@@ -107,7 +108,9 @@ def check_body(announcement: Announcement) -> None:
 
 
 def records(announcement: Announcement) -> Iterator[tuple[int, int, int, int]]:
-    """(prefix key, ttl, age, code) of each record of entries or a pardon, ascending by key; see `split_code`."""
+    """(prefix key, ttl, age, code) of each record, ascending by key; none in kinds that have none. See `split_code`."""
+    if announcement.kind not in WITH_RECORDS:
+        return iter(())
     return body_records.iterate(announcement.header.n4, announcement.raw.body)
 
 

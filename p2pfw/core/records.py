@@ -115,26 +115,43 @@ def body_bytes(n4: int, n6: int) -> int:
 def columns(n4: int, body: bytes) -> Columns:
     """A body's columns; the lengths fit (header). Nothing else is checked here: see `check_columns`."""
     middle = n4 * RECORD4_BYTES
-    four = struct.unpack_from(f">{3 * n4}I", body)
-    six = list(_RECORD6.iter_unpack(body[middle:]))
-    spans = four[1::3] + tuple(record[2] for record in six)
-    tails = four[2::3] + tuple(record[3] for record in six)
-    return Columns(
-        [address << 8 | span >> 24 for address, span in zip(four[0::3], four[1::3], strict=True)]
-        + [_V6_BIT | high << 72 | low << 8 | span >> 24 for high, low, span, _ in six],
-        [span & _THREE_BYTES for span in spans],
-        [tail >> 8 for tail in tails],
-        body[RECORD4_BYTES - 1 : middle : RECORD4_BYTES] + body[middle + RECORD6_BYTES - 1 :: RECORD6_BYTES],
-    )
+    if middle == len(body):
+        return _columns4(body)
+    if not n4:
+        return _columns6(body)
+    four, six = _columns4(body[:middle]), _columns6(body[middle:])
+    return Columns(four.keys + six.keys, four.ttls + six.ttls, four.ages + six.ages, four.codes + six.codes)
+
+
+def _columns4(body: bytes) -> Columns:
+    words = struct.unpack(f">{len(body) // 4}I", body)
+    keys = [address << 8 | length for address, length in zip(words[0::3], body[4::RECORD4_BYTES], strict=True)]
+    return _columns(keys, words[1::3], words[2::3], body[RECORD4_BYTES - 1 :: RECORD4_BYTES])
+
+
+def _columns6(body: bytes) -> Columns:
+    highs, lows, spans, tails = zip(*_RECORD6.iter_unpack(body), strict=True)
+    keys = [
+        _V6_BIT | high << 72 | low << 8 | length
+        for high, low, length in zip(highs, lows, body[16::RECORD6_BYTES], strict=True)
+    ]
+    return _columns(keys, spans, tails, body[RECORD6_BYTES - 1 :: RECORD6_BYTES])
+
+
+def _columns(keys: list[int], spans: Sequence[int], tails: Sequence[int], codes: bytes) -> Columns:
+    # Nearly every announcement is of age 0 throughout.
+    ages = [tail >> 8 for tail in tails] if max(tails) > 0xFF else [0] * len(tails)
+    return Columns(keys, [span & _THREE_BYTES for span in spans], ages, codes)
 
 
 def check_columns(n4: int, body: bytes, allowed: bytes) -> int:
     """The latest ttl of a body whose codes must be in `allowed`. NotCanonicalError, LifetimeError, MalformedError."""
     keys, ttls, ages, codes = columns(n4, body)
     _check_prefixes(n4, body, keys)
+    # What is left after every allowed byte is deleted is not allowed.
     if codes.translate(None, allowed):
-        raise MalformedError("an action, category or both that do not belong here")
-    if min(ttls) < 1:
+        raise MalformedError("an action or category that does not belong here")
+    if not min(ttls):
         raise NotCanonicalError("an entry that never lived")
     if max(map(add, ttls, ages)) > MAX_LIFETIME:
         raise LifetimeError("an entry that lives for more than 30 days from when it was first made")
@@ -144,12 +161,12 @@ def check_columns(n4: int, body: bytes, allowed: bytes) -> int:
 def _check_prefixes(n4: int, body: bytes, keys: list[int]) -> None:
     middle = n4 * RECORD4_BYTES
     lengths4, lengths6 = body[4:middle:RECORD4_BYTES], body[middle + 16 :: RECORD6_BYTES]
-    # What is left after deleting every allowed length is not allowed.
     if lengths4.translate(None, _LENGTHS4) or lengths6.translate(None, _LENGTHS6):
         raise MalformedError("a prefix longer than an address")
-    hosts = [*map(_HOST4.__getitem__, lengths4), *map(_HOST6.__getitem__, lengths6)]
-    if any(map(and_, keys, hosts)):
-        raise NotCanonicalError("a prefix with host bits set")
+    if lengths4.count(32) + lengths6.count(128) < len(keys):
+        hosts = (*map(_HOST4.__getitem__, lengths4), *map(_HOST6.__getitem__, lengths6))
+        if any(map(and_, keys, hosts)):
+            raise NotCanonicalError("a prefix with host bits set")
     if not all(map(lt, keys, keys[1:])):
         raise NotCanonicalError("entries not in strictly ascending order")
 
