@@ -3,11 +3,13 @@
 An adapter (net, firewall, store) implements a port; a test implements it in memory. Nothing here does anything.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Protocol, TypeVar
 
 from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
+from p2pfw.core.identity import Certificate, NetworkId, NodeId, Signer
 from p2pfw.core.prefix import PrefixKey
 
 Row = TypeVar("Row")
@@ -37,6 +39,13 @@ class KernelReport:
     """What was found wrong and put right, in words: "rule missing in raw/PREROUTING (ip)", "p2pfw-block4 flushed"."""
     membership_suspect: bool = False
     """True when entries may be missing (set was gone, flushed, or its count differs): reload with `replace`."""
+    waiting: tuple[str, ...] = ()
+    """Hooks whose chain does not exist yet (DOCKER-USER before Docker); the rule goes in when it does."""
+    left_out: int = 0
+    """Entries that found no room within max_entries."""
+    dropped4: int = 0
+    dropped6: int = 0
+    """Packets dropped by the rules as their counters stand; they begin anew when a rule is put right."""
 
 
 class Firewall(Protocol):
@@ -75,7 +84,11 @@ class Firewall(Protocol):
         ...
 
     async def check(self, expected4: int, expected6: int) -> KernelReport:
-        """Compare rules and set headers with what must be, repair at once, and say what was wrong."""
+        """Compare rules and set headers with what must be, repair at once, and say what was wrong.
+
+        `expected4` and `expected6` are how many block entries there should be now: more may be held (ends are rounded
+        up to a second), fewer twice in a row, or none at all, are suspect.
+        """
         ...
 
     async def counters(self, key: int) -> tuple[int, int] | None:
@@ -266,4 +279,189 @@ class Machine(Protocol):
 
     def soft(self) -> list[Neighbour]:
         """Gateways, resolvers, remote hosts of logged-in sessions."""
+        ...
+
+
+# --- peers -------------------------------------------------------------------------------------------------------
+
+
+class SendClass(IntEnum):
+    """What a frame is for, most urgent first: a session sends nothing of a class while one above it waits."""
+
+    CONTROL = 0
+    EAGER = 1
+    IHAVE = 2
+    REPLY = 3
+    BULK = 4
+
+
+class Credentials(Protocol):
+    """What this node proves in a handshake. Read for every handshake: the certificate changes when it is renewed."""
+
+    @property
+    def signer(self) -> Signer:
+        """The node key."""
+        ...
+
+    @property
+    def certificate(self) -> bytes:
+        """The encoded certificate, or empty."""
+        ...
+
+    @property
+    def network(self) -> NetworkId:
+        """The network that sessions are for."""
+        ...
+
+    @property
+    def features(self) -> int:
+        """Bits of optional abilities."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialTarget:
+    """Whom to call. `node` or `key_hash` (core.token): who must answer, else our own name is never shown."""
+
+    url: str
+    """ws:// or wss://; without a path, /p2p is meant."""
+    node: NodeId | None = None
+    key_hash: bytes = b""
+    token: bytes = field(default=b"", repr=False)
+    persistent: bool = True
+    """Called for ever; else given up after some attempts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerProof:
+    """Who has proven to be at the other end, before it is let in."""
+
+    node: NodeId
+    certificate: Certificate | None
+    """Valid now and signed by its owner; revocations are the listener's to check."""
+    token: bytes = field(repr=False)
+    """The join secret that an inbound peer showed, or empty."""
+    inbound: bool
+    address: str
+    """The peer's address as text; behind a trusted proxy, the one that the proxy names."""
+    features: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PeerSession:
+    """One open session; compared by identity."""
+
+    number: int
+    """Unique in this process."""
+    node: NodeId
+    certificate: Certificate | None
+    inbound: bool
+    address: str
+    url: str
+    """What was dialled; empty when inbound."""
+    token: bytes = field(repr=False)
+    features: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStats:
+    """What went through one session so far, in bytes of sealed frames; `queued`: bytes that wait to be sent."""
+
+    opened: float
+    """Unix seconds."""
+    bytes_in: int
+    bytes_out: int
+    frames_in: int
+    frames_out: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialState:
+    """How calling one target goes."""
+
+    target: DialTarget
+    connected: bool
+    attempts: int
+    """Since the last session with it."""
+    problem: str
+    """Why the last attempt failed, in words for the operator; "" when it did not."""
+    retry_in: float
+    """Seconds until the next attempt; 0 while connected or trying."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ban:
+    """A node that is not let in for a while, and why (a stable word)."""
+
+    node: NodeId
+    reason: str
+    seconds_left: float
+
+
+class SessionListener(Protocol):
+    """Who is told of sessions. All calls come from the event loop, and must be quick."""
+
+    def admit(self, proof: PeerProof) -> None:
+        """Let it in by returning; AdmissionError with a code refuses. For outbound ones: before we show who we are."""
+        ...
+
+    def opened(self, session: PeerSession) -> None:
+        """Frames can be sent from now on. The first one that an inbound session sends tells the caller it is let in."""
+        ...
+
+    def received(self, session: PeerSession, frame: bytes) -> None:
+        """The next frame, in order. A PeerError ends the session, and bans the node for an hour if it is to blame."""
+        ...
+
+    def closed(self, session: PeerSession, reason: str) -> None:
+        """The session is over, for this stable word."""
+        ...
+
+    def refused(self, address: str, node: NodeId | None, reason: str) -> None:
+        """A connection did not become a session, for this stable word; `node` where it had been proven."""
+        ...
+
+
+class Transport(Protocol):
+    """Sessions with peers."""
+
+    async def listen(self, address: str) -> str:
+        """Accept sessions on "host:port"; the bound "host:port". ListenError says what is in the way and what to do."""
+        ...
+
+    def dial(self, targets: Sequence[DialTarget]) -> None:
+        """These, and no others, are to be connected from now on. Open sessions stay."""
+        ...
+
+    async def dial_once(self, target: DialTarget) -> PeerSession:
+        """One attempt; HandshakeError or AdmissionError when it comes to nothing."""
+        ...
+
+    def send(self, session: PeerSession, frame: bytes, send_class: SendClass) -> bool:
+        """Queue a frame. False when the session is over, or ends now because the peer is too slow. Never blocks."""
+        ...
+
+    def close(self, session: PeerSession, code: str, *, ban_s: int = 0) -> None:
+        """Say goodbye and end it; `closed` follows with this code as its reason."""
+        ...
+
+    def sessions(self) -> list[PeerSession]:
+        """All open ones."""
+        ...
+
+    def stats(self, session: PeerSession) -> SessionStats | None:
+        """None when it is over."""
+        ...
+
+    def dialling(self) -> list[DialState]:
+        """The state of each target."""
+        ...
+
+    def bans(self) -> list[Ban]:
+        """Who is banned now. Configured peers are called again when their ban ends, and shown until then."""
+        ...
+
+    async def stop(self) -> None:
+        """Say goodbye to all; nothing is accepted, dialled or delivered when this returns."""
         ...

@@ -1,0 +1,66 @@
+"""`ports.Firewall` over the real programs: one serialised worker thread, so that the loop never waits for a program.
+
+A call that is cancelled while its program runs is carried to its end in the worker; the next one waits for it.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from p2pfw.firewall.kernel import Kernel
+from p2pfw.ports import KernelReport
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class KernelFirewall:
+    """The kernel's firewall, for the loop. Mappings that are passed must not change until the call returns."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="firewall")
+        # reading one counter can take as long as reading the set; no batch waits for that
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="firewall-read")
+
+    async def start(self) -> None:
+        """See ports.Firewall."""
+        await self._run(self._kernel.start)
+
+    async def membership(self) -> dict[int, int]:
+        """See ports.Firewall. Ends are right to about a second."""
+        return await self._run(self._kernel.membership)
+
+    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> None:
+        """See ports.Firewall. An addition whose time has passed is a removal."""
+        await self._run(self._kernel.apply, add, remove)
+
+    async def replace(self, block: Mapping[int, int]) -> None:
+        """See ports.Firewall. Entries beyond `max_entries` a family are left out, the last ones first, and counted."""
+        await self._run(self._kernel.replace, block)
+
+    async def allow(self, allow: Collection[int]) -> None:
+        """See ports.Firewall. From then on the allow sets are kept so, also by `check`."""
+        await self._run(self._kernel.allow, frozenset(allow))
+
+    async def enforce(self) -> None:
+        """See ports.Firewall."""
+        await self._run(self._kernel.enforce)
+
+    async def release(self) -> None:
+        """See ports.Firewall."""
+        await self._run(self._kernel.release)
+
+    async def check(self, expected4: int, expected6: int) -> KernelReport:
+        """See ports.Firewall. Before `enforce` and after `release` it only looks."""
+        return await self._run(self._kernel.check, expected4, expected6)
+
+    async def counters(self, key: int) -> tuple[int, int] | None:
+        """See ports.Firewall."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reader, self._kernel.counters, key)
+
+    async def _run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._worker, lambda: call(*args, **kwargs))

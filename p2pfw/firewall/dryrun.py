@@ -1,0 +1,80 @@
+"""The firewall that changes nothing: `backend = "dryrun"`. Same port, in memory, and it says so.
+
+What would be installed can be listed and compared; nothing is dropped, and `check` never claims that it is.
+"""
+
+from collections.abc import Collection, Mapping
+
+from p2pfw.core.prefix import is_v6
+from p2pfw.ports import Clock, KernelReport
+
+
+class DryRunFirewall:
+    """Holds what would be in the kernel, with its timeouts."""
+
+    def __init__(self, clock: Clock, max_entries: int) -> None:
+        self._clock, self._max_entries = clock, max_entries
+        self._block: dict[int, int] = {}
+        self.allowed: frozenset[int] = frozenset()
+        self._left_out = 0
+
+    async def start(self) -> None:
+        """Nothing is needed."""
+
+    async def membership(self) -> dict[int, int]:
+        """What would be in the block sets now."""
+        self._expire()
+        return dict(self._block)
+
+    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> None:
+        """Add and remove, up to `max_entries` a family."""
+        for key in remove:
+            self._block.pop(key, None)
+        self._expire()
+        self._fill(add)
+
+    async def replace(self, block: Mapping[int, int]) -> None:
+        """Hold exactly this, up to `max_entries` a family."""
+        self._block = {}
+        self._fill(block)
+        self._expire()
+
+    async def allow(self, allow: Collection[int]) -> None:
+        """Remember the whitelist."""
+        self.allowed = frozenset(allow)
+
+    async def enforce(self) -> None:
+        """No rule is made."""
+
+    async def release(self) -> None:
+        """Forget everything."""
+        self._block, self.allowed = {}, frozenset()
+
+    async def check(self, expected4: int, expected6: int) -> KernelReport:  # noqa: ARG002 - the port's signature
+        """Counts as they would be; enforcing is False, because nothing is."""
+        self._expire()
+        entries6 = sum(map(is_v6, self._block))
+        return KernelReport(
+            enforcing=False, entries4=len(self._block) - entries6, entries6=entries6, left_out=self._left_out
+        )
+
+    async def counters(self, key: int) -> tuple[int, int] | None:
+        """No packet is ever dropped."""
+        self._expire()
+        return (0, 0) if key in self._block else None
+
+    def _expire(self) -> None:
+        now = self._clock.now()
+        self._block = {key: end for key, end in self._block.items() if not end or end > now}
+
+    def _fill(self, items: Mapping[int, int]) -> None:
+        entries6 = sum(map(is_v6, self._block))
+        held = {True: entries6, False: len(self._block) - entries6}
+        self._left_out = 0
+        for key, end in items.items():
+            six = is_v6(key)
+            if key not in self._block and held[six] >= self._max_entries:
+                self._left_out += 1
+                continue
+            held[six] += key not in self._block
+            self._block[key] = end
