@@ -6,7 +6,7 @@ announcing's and renewing's business.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -90,8 +90,8 @@ class Originator:
         if (epoch, seq) >= self.position:
             await self.begin(self._epoch, (epoch, seq))
 
-    async def say(self, drafts: Sequence[Draft], *writes: Write) -> list[Announcement]:
-        """Announce, in order. `writes` go into the same transaction. StoreError: nothing was said."""
+    async def say(self, drafts: Iterable[Draft], *writes: Write) -> list[Announcement]:
+        """Announce, in order; a long list may come as an iterator. `writes` go into the same transaction. StoreError: nothing was said."""
         async with self._order:
             said = []
             for draft in drafts:

@@ -1,0 +1,245 @@
+"""What this node's operator wants blocked, turned into announcements.
+
+A lone wish is announced at once, a list is one announcement, and what follows within 50 ms waits for company, so that
+neither a lone block is delayed nor a storm is one signature each (protocol 1). The answer never waits for that: a wish
+that waits is kept on disk and adopted here before it is announced. Standing wishes (longer than a day) stay on disk as
+intentions; renewing means them again. What other nodes may adopt is none of this module's business.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from p2pfw.app.originating import Originator, Statements
+from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, Action, Category, Entry, Kind
+from p2pfw.core.prefix import PrefixKey
+from p2pfw.errors import StoreError
+from p2pfw.ports import Clock, Drop, IntentionRow, Put, Store, Write
+
+log = logging.getLogger(__name__)
+
+QUIET: Final = 0.05
+"""Seconds: a wish that comes sooner after an announcement waits for this long to be batched."""
+BATCH: Final = 256
+"""Entries of one announcement made from a storm; small enough to travel in one frame with others."""
+STANDING: Final = 86_400
+"""Seconds: what is meant for longer is an intention that its origin renews."""
+RETRY: Final = 1.0
+"""Seconds until a batch that the disk refused is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """One prefix that the operator wants blocked. `until` Unix seconds, 0 for ever; `confidence` 0..7."""
+
+    key: PrefixKey
+    until: int
+    category: Category
+    confidence: int
+    reason: str = ""
+    basis: int = 0
+
+    @property
+    def forever(self) -> bool:
+        """No end was given."""
+        return self.until == 0
+
+
+def is_standing(until: int, now: float) -> bool:
+    """True for what its origin renews: no end, or one that is more than a day away."""
+    return until == 0 or until - now > STANDING
+
+
+def block_entry(key: int, until: int, category: int, confidence: int, now: int) -> Entry:
+    """The BLOCK that says it now: lives to `until`, at most 30 days (renewal carries it further)."""
+    ttl = MAX_LIFETIME if until == 0 else max(1, min(until - now, MAX_LIFETIME))
+    return Entry(
+        key=PrefixKey(key), action=Action.BLOCK, category=Category(category), confidence=confidence, ttl=ttl, age=0
+    )
+
+
+class OwnBook(Protocol):
+    """What announcing needs to know and to change here; implemented by domain."""
+
+    def show(self, wish: Wish) -> None:
+        """Adopt a wish that waits, as the operator's own word."""
+        ...
+
+    def hide(self, key: PrefixKey) -> None:
+        """It no longer waits."""
+        ...
+
+    def changed(self, keys: Sequence[PrefixKey]) -> None:
+        """Judge these again."""
+        ...
+
+    def own_end(self, key: PrefixKey) -> int | None:
+        """Until when the latest live BLOCK of this node on that prefix lasts; None when there is none."""
+        ...
+
+    def stamp_floor(self, key: PrefixKey) -> int:
+        """Unix second before which a new BLOCK on it would count as pardoned; 0 when there is none."""
+        ...
+
+
+class Announcing:
+    """Blocks, retracts and pardons in this node's name. `waiting`: wishes that are adopted and not announced yet."""
+
+    def __init__(self, originator: Originator, store: Store, clock: Clock, book: OwnBook) -> None:
+        self._originator, self._store, self._clock, self._book = originator, store, clock, book
+        self.waiting: dict[PrefixKey, Wish] = {}
+        self._said_at = -QUIET
+        self.order = asyncio.Lock()
+        self._wake = asyncio.Event()
+
+    # --- saying ----------------------------------------------------------------------------------------------------
+
+    async def block(self, wishes: Sequence[Wish], *writes: Write) -> str:
+        """Announce, now or within 50 ms. Kept and judged when it returns; the id in hex when it is announced already."""
+        now = int(self._clock.now())
+        if self._originator.held or (len(wishes) == 1 and not self._quiet()):
+            await self._wait_for_company(wishes, now, writes)
+            return ""
+        async with self.order:
+            kept = [Put(row=_row(wish, now)) for wish in wishes if is_standing(wish.until, now)]
+            said = await self._originator.say(self._drafts(wishes, now, MAX_ENTRIES), *kept, *writes)
+            self._said_at = self._clock.monotonic()
+            self._book.changed([wish.key for wish in wishes])
+        return said[0].id.hex()
+
+    async def retract(self, keys: Sequence[PrefixKey], *writes: Write) -> list[PrefixKey]:
+        """Take back this node's own blocks; returns those there were. Synced, and on its way, when it returns."""
+        async with self.order:
+            waiting = [key for key in keys if self.waiting.pop(key, None)]
+            ends = {key: end for key in keys if (end := self._book.own_end(key)) is not None}
+            drops = [Drop(table=IntentionRow, identity=key) for key in keys]
+            for key in waiting:
+                self._book.hide(key)
+            if ends:
+                await self._originator.say(self._retractions(ends), *drops, *writes)
+                self._said_at = self._clock.monotonic()
+            else:
+                await self._store.commit(*drops, *writes)
+            self._book.changed(keys)
+        return [key for key in keys if key in ends or key in waiting]
+
+    async def pardon(self, key: PrefixKey, not_before: int) -> None:
+        """Take back what any node of this owner said about a prefix, dated no earlier than `not_before`."""
+        entry = Entry(key=key, action=Action.PARDON, category=Category.OTHER, confidence=7, ttl=MAX_LIFETIME)
+        async with self.order:
+            await self._originator.say([Statements(entries=[entry], kind=Kind.PARDON, not_before=not_before)])
+            self._book.changed([key])
+
+    def resume(self, rows: Iterable[IntentionRow]) -> None:
+        """At start: intentions that were kept but never announced wait again."""
+        for row in rows:
+            wish = _wish(row)
+            self.waiting[wish.key] = wish
+            self._book.show(wish)
+        self._wake.set()
+
+    # --- the batch -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Announce what waits, for ever; a disk that refuses is asked again."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(QUIET)
+            self._wake.clear()
+            try:
+                await self.flush()
+            except StoreError as error:
+                log.error("announcing failed", extra={"error": str(error), "waiting": len(self.waiting)})
+                self._wake.set()
+                await asyncio.sleep(RETRY)
+
+    async def flush(self) -> None:
+        """Announce all that waits, unless this node must be silent (then it goes on waiting)."""
+        if self._originator.held or not self.waiting:
+            return
+        async with self.order:
+            wishes = list(self.waiting.values())
+            now = int(self._clock.now())
+            live = [wish for wish in wishes if wish.forever or wish.until > now]
+            done = [Drop(table=IntentionRow, identity=w.key) for w in wishes if not is_standing(w.until, now)]
+            await self._originator.say(self._drafts(live, now, BATCH), *done)
+            self._said_at = self._clock.monotonic()
+            for wish in wishes:
+                if self.waiting.get(wish.key) is wish:
+                    del self.waiting[wish.key]
+                    self._book.hide(wish.key)
+            self._book.changed([wish.key for wish in wishes])
+
+    def released(self) -> None:
+        """The reason to be silent is gone: what waits may go."""
+        self._wake.set()
+
+    def forget_waiting(self) -> None:
+        """What waits is not wanted any more."""
+        for key in self.waiting:
+            self._book.hide(key)
+        self._book.changed(list(self.waiting))
+        self.waiting.clear()
+
+    def _quiet(self) -> bool:
+        return not self.waiting and self._clock.monotonic() - self._said_at >= QUIET
+
+    async def _wait_for_company(self, wishes: Sequence[Wish], now: int, writes: Sequence[Write]) -> None:
+        await self._store.commit(*(Put(row=_row(wish, now)) for wish in wishes), *writes)
+        for wish in wishes:
+            self.waiting[wish.key] = wish
+            self._book.show(wish)
+        self._book.changed([wish.key for wish in wishes])
+        self._wake.set()
+
+    def _drafts(self, wishes: Sequence[Wish], now: int, size: int) -> list[Statements]:
+        """Announcements of at most `size` entries of one basis each, in key order."""
+        drafts = []
+        for basis in sorted({wish.basis for wish in wishes}):
+            of_basis = sorted((wish for wish in wishes if wish.basis == basis), key=lambda wish: wish.key)
+            for at in range(0, len(of_basis), size):
+                part = of_basis[at : at + size]
+                floor = max(self._book.stamp_floor(wish.key) for wish in part)
+                entries = [block_entry(w.key, w.until, w.category, w.confidence, max(now, floor)) for w in part]
+                drafts.append(Statements(entries=entries, basis=basis, not_before=floor))
+        return drafts
+
+    def _retractions(self, ends: dict[PrefixKey, int]) -> list[Statements]:
+        now = int(self._clock.now())
+        drafts = []
+        keys = sorted(ends)
+        for at in range(0, len(keys), MAX_ENTRIES):
+            entries = [_retract_entry(key, ends[key], now) for key in keys[at : at + MAX_ENTRIES]]
+            drafts.append(Statements(entries=entries))
+        return drafts
+
+
+def _retract_entry(key: PrefixKey, end: int, now: int) -> Entry:
+    """RETRACT lives at least as long as what it cancels (protocol 1 "No resurrection")."""
+    ttl = max(1, min(end - now + 1, MAX_LIFETIME))
+    return Entry(key=key, action=Action.RETRACT, category=Category.OTHER, confidence=7, ttl=ttl)
+
+
+def _row(wish: Wish, now: int) -> IntentionRow:
+    return IntentionRow(
+        key=wish.key,
+        until=wish.until,
+        category=wish.category,
+        confidence=wish.confidence,
+        reason=wish.reason,
+        added=now,
+        basis=wish.basis,
+    )
+
+
+def _wish(row: IntentionRow) -> Wish:
+    return Wish(
+        key=PrefixKey(row.key),
+        until=row.until,
+        category=Category(row.category),
+        confidence=row.confidence,
+        reason=row.reason,
+        basis=row.basis,
+    )

@@ -1,0 +1,221 @@
+"""One pasted line makes two servers work together: the inviting side, and the side that pastes it (identity "Joining").
+
+The token's secret is proven inside the handshake, after the inviter has proven itself; what follows here is one request
+and one answer. A fleet invitation gives a certificate by the owner key at hand; a guest invitation introduces two
+owners, each of whom says which trust it gives. Only the hash of a secret is kept, and it is used up in the same
+transaction that keeps what it was used for.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from p2pfw.core.frames import JoinAnswer, JoinNode, JoinRefusal, JoinRequest
+from p2pfw.core.identity import DAY, Certificate, NodeId, OwnerId, Signer, Uses, certify
+from p2pfw.core.token import SECRET_BYTES, Token, key_hash, secret_hash
+from p2pfw.errors import InputError
+from p2pfw.ports import Clock, Drop, InviteRow, PeerRow, Put, Store, Write
+
+MAX_INVITES: Final = 1_000
+"""Open invitations at one time."""
+CERTIFICATE_LIFE: Final = 90 * DAY
+BACKDATE: Final = 60
+"""Seconds before now at which a certificate begins, for clocks that are a little behind."""
+ANSWER_WITHIN: Final = 10.0
+"""Seconds a joiner waits for the answer to its request."""
+
+
+class Household(Protocol):
+    """What joining needs to know of this node and its fleet, and to change there."""
+
+    def fleet_nodes(self) -> list[JoinNode]:
+        """This owner's nodes with names and addresses, this one first."""
+        ...
+
+    def next_serial(self) -> int:
+        """A certificate serial of this owner above all that were used."""
+        ...
+
+    def peers_changed(self) -> None:
+        """Peer rows changed: resolve trust and targets again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ourselves:
+    """Who this node is, for invitations. `owner_key` is None where it is not at hand."""
+
+    node: NodeId
+    owner: OwnerId
+    owner_key: Signer | None
+    owner_name: str
+    network: str
+
+
+def fresh_certificate(owner_key: Signer, node: NodeId, serial: int, now: float, *, after: int = 0) -> Certificate:
+    """A certificate for all uses, from now for as long as the protocol allows; newer than one that began at `after`."""
+    begin = max(int(now) - BACKDATE, after + 1)
+    return certify(
+        owner_key, node, serial=serial, not_before=begin, not_after=begin + CERTIFICATE_LIFE, uses=Uses.ALL
+    )
+
+
+class Invitations:
+    """The inviting side."""
+
+    def __init__(self, me: Ourselves, household: Household, store: Store, clock: Clock, random: Callable[[int], bytes]) -> None:
+        self._me, self._household, self._store = me, household, store
+        self._clock, self._random = clock, random
+        self._rows: dict[bytes, InviteRow] = {}
+
+    def load(self, rows: Sequence[InviteRow]) -> None:
+        """At start."""
+        self._rows = {row.secret_hash: row for row in rows}
+
+    async def create(self, *, guest: bool, uses: int, ttl: int, trust: float, addresses: Sequence[str]) -> Token:
+        """A new invitation; InputError where it could not be kept: no owner key, no address, too many open."""
+        if not guest and self._me.owner_key is None:
+            raise InputError(
+                "this node does not hold its owner's key, so it cannot take others into the fleet",
+                hint="run it where node.owner_key_file is set, or use --guest",
+            )
+        if not addresses:
+            raise InputError(
+                "nobody could reach this node: it listens on no address",
+                hint="set listen.peer, and listen.advertise to what others can dial",
+            )
+        await self._prune()
+        if len(self._rows) >= MAX_INVITES:
+            raise InputError(f"{MAX_INVITES} invitations are open already", hint="they expire by themselves")
+        secret = self._random(SECRET_BYTES)
+        expires = int(self._clock.now()) + ttl
+        row = InviteRow(secret_hash=secret_hash(secret), guest=guest, trust=trust, uses_left=uses, expires=expires)
+        await self._store.commit(Put(row=row))
+        self._rows[row.secret_hash] = row
+        return Token(
+            key_hash=key_hash(self._me.node),
+            secret=secret,
+            network=self._me.network,
+            addresses=tuple(addresses),
+        )
+
+    def find(self, secret: bytes) -> InviteRow | None:
+        """The open invitation that a secret belongs to."""
+        row = self._rows.get(secret_hash(secret)) if len(secret) == SECRET_BYTES else None
+        return row if row is not None and row.uses_left > 0 and row.expires > self._clock.now() else None
+
+    async def answer(
+        self, secret: bytes, node: NodeId, proven: Certificate | None, request: JoinRequest
+    ) -> JoinAnswer | JoinRefusal:
+        """Redeem an invitation for the node that proved itself. What it used up is synced before the answer."""
+        row = self.find(secret)
+        if row is None:
+            return JoinRefusal(code="unknown")
+        if row.guest != request.guest:
+            return JoinRefusal(code="guest" if row.guest else "fleet")
+        if not row.guest and self._me.owner_key is None:
+            return JoinRefusal(code="no-owner-key")
+        certificate = b"" if row.guest else self._certify(node, proven).encode()
+        owner = OwnerId(proven.owner if proven is not None else node) if row.guest else self._me.owner
+        await self._use(row, _peer_row(node, owner, request, row))
+        self._household.peers_changed()
+        return JoinAnswer(
+            certificate=certificate,
+            owner=self._me.owner,
+            owner_name=self._me.owner_name,
+            network=self._me.network,
+            nodes=tuple(self._household.fleet_nodes()),
+            trust=row.trust if row.guest else 0.0,
+        )
+
+    def _certify(self, node: NodeId, proven: Certificate | None) -> Certificate:
+        assert self._me.owner_key is not None
+        serial, now = self._household.next_serial(), self._clock.now()
+        # Of two certificates the newer holds: this one must, also against the one that `init` made a moment ago.
+        after = min(proven.not_before, int(now)) if proven is not None else 0
+        return fresh_certificate(self._me.owner_key, node, serial, now, after=after)
+
+    async def _use(self, row: InviteRow, peer: PeerRow) -> None:
+        left = replace(row, uses_left=row.uses_left - 1)
+        used: Write = Put(row=left) if left.uses_left else Drop(table=InviteRow, identity=row.secret_hash)
+        self._rows[row.secret_hash] = left
+        await self._store.commit(Put(row=peer), used)
+
+    async def _prune(self) -> None:
+        now = self._clock.now()
+        gone = [row for row in self._rows.values() if row.expires <= now or not row.uses_left]
+        for row in gone:
+            del self._rows[row.secret_hash]
+        if gone:
+            await self._store.commit(*(Drop(table=InviteRow, identity=row.secret_hash) for row in gone))
+
+
+def _peer_row(node: NodeId, owner: OwnerId, request: JoinRequest, row: InviteRow) -> PeerRow:
+    return PeerRow(
+        id=node,
+        owner=owner,
+        name=request.name,
+        trust=row.trust if row.guest else None,
+        addresses=request.addresses,
+    )
+
+
+class Caller(Protocol):
+    """One exchange with the inviter, over a session that proved the token's secret."""
+
+    async def ask(self, token: Token, request: JoinRequest) -> tuple[NodeId, JoinAnswer | JoinRefusal]:
+        """Dial the token's addresses in turn, check the inviter's key hash before anything secret is sent, ask.
+
+        Raises InputError saying what happened at each address when none of them worked.
+        """
+        ...
+
+
+REFUSALS: Final = {
+    "unknown": "the invitation is unknown, used up or expired; ask for a new line",
+    "guest": "this is a guest invitation: it introduces another owner, it does not take a node into the fleet",
+    "fleet": "this is a fleet invitation, and this node was asked to join as a guest",
+    "no-owner-key": "the inviting node no longer holds its owner's key",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """What an answered invitation gave. `certificate` is None for a guest."""
+
+    inviter: NodeId
+    answer: JoinAnswer
+    certificate: Certificate | None
+    rows: tuple[PeerRow, ...]
+
+
+async def redeem(caller: Caller, token: Token, request: JoinRequest, me: NodeId, now: float) -> Joined:
+    """Ask the inviter, and check what it answers. InputError with the operator's words when it refuses."""
+    try:
+        inviter, answer = await asyncio.wait_for(caller.ask(token, request), ANSWER_WITHIN * len(token.addresses))
+    except TimeoutError:
+        raise InputError("the inviter did not answer", hint="is it running, and can its address be reached?") from None
+    if isinstance(answer, JoinRefusal):
+        raise InputError(REFUSALS.get(answer.code, f"the inviter refused: {answer.code}"), field="token")
+    if not hmac.compare_digest(key_hash(inviter), token.key_hash):
+        raise InputError("somebody else than the inviter answered", field="token")
+    certificate = _checked(answer, me, now) if answer.certificate else None
+    if certificate is None and not request.guest:
+        raise InputError("the inviter gave no certificate", field="token")
+    trust = request.trust if request.guest else None
+    rows = tuple(_row_of(node, answer, trust) for node in answer.nodes if node.node != me)
+    return Joined(inviter=inviter, answer=answer, certificate=certificate, rows=rows)
+
+
+def _checked(answer: JoinAnswer, me: NodeId, now: float) -> Certificate:
+    certificate = Certificate.decode(answer.certificate)
+    certificate.check_signature()
+    if certificate.node != me or certificate.owner != answer.owner or not certificate.valid_at(now + BACKDATE / 2):
+        raise InputError("the inviter's certificate is not for this node and now", hint="is this machine's clock right?")
+    return certificate
+
+
+def _row_of(node: JoinNode, answer: JoinAnswer, trust: float | None) -> PeerRow:
+    return PeerRow(id=node.node, owner=answer.owner, name=node.name, trust=trust, addresses=node.addresses)

@@ -1,0 +1,156 @@
+"""Keeps what this node said alive, and short.
+
+Two different things (protocol 1 "Renewal and compaction"). Renewal says "I still mean it": every 12 h standing
+intentions are announced again with age 0, so that leases of a lone voice renew. Compaction re-signs what is live in few
+full announcements with its age kept, so that leases end as before. After either a checkpoint voids what they replace.
+`retract_all` is a checkpoint that keeps nothing.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from p2pfw.app.announcing import Announcing, block_entry
+from p2pfw.app.originating import Document, Originator, Statements
+from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, AnnouncementId, Category, Checkpoint, Entry, Kind
+from p2pfw.core.prefix import PrefixKey
+from p2pfw.core.statement import Statement
+from p2pfw.ports import Clock, Drop, IntentionRow, Setting, Store
+
+RENEW_EVERY: Final = 43_200
+"""Seconds between renewals: half of a lone voice's lease of a day."""
+COMPACT_ABOVE: Final = 64
+"""Live small announcements of this node that make a compaction worth its bytes."""
+FULL: Final = MAX_ENTRIES // 2
+"""An announcement with this many live entries stays as it is."""
+RENEWED_SETTING: Final = "renewed"
+SLICE: Final = 1_000
+
+
+class OwnStatements(Protocol):
+    """This node's own part of the ledger."""
+
+    def own_statements(self) -> Iterator[tuple[PrefixKey, Statement]]:
+        """The statement of this node that holds, live BLOCK or RETRACT, for each prefix it has one on."""
+        ...
+
+    def own_announcements(self) -> list[tuple[AnnouncementId, int]]:
+        """(id, expires) of this node's live announcements of kind entries."""
+        ...
+
+    def intentions(self) -> dict[PrefixKey, IntentionRow]:
+        """What the operator means to keep blocked, standing."""
+        ...
+
+
+class Renewing:
+    """Renewal, compaction, and taking back everything."""
+
+    def __init__(
+        self, originator: Originator, announcing: Announcing, store: Store, clock: Clock, book: OwnStatements
+    ) -> None:
+        self._originator, self._announcing, self._store = originator, announcing, store
+        self._clock, self._book = clock, book
+        self.renewed = 0
+
+    async def tick(self) -> None:
+        """Renew or compact when it is time; nothing while this node must be silent."""
+        if self._originator.held:
+            return
+        due = self._clock.now() - self.renewed >= RENEW_EVERY
+        if due:
+            await self.rewrite(renew=True)
+        elif len(self._book.own_announcements()) > COMPACT_ABOVE and await self._small() > COMPACT_ABOVE:
+            await self.rewrite(renew=False)
+
+    async def rewrite(self, *, renew: bool) -> None:
+        """Say again what is live, in as few announcements as it takes, and void the rest."""
+        now = int(self._clock.now())
+        async with self._announcing.order:
+            self.renewed = now if renew else self.renewed
+            entries, kept = await self._gather(now, renew=renew)
+            mark = Setting(name=RENEWED_SETTING, value=self.renewed)
+            if not entries:
+                await self._store.commit(mark)
+                return
+            epoch, seq = self._originator.next_position()
+            said = await self._originator.say(_segments(entries), mark)
+            held = sorted([*kept, *((one.id, one.header.expires) for one in said)])
+            await self._checkpoint(Checkpoint(epoch=epoch, seq=seq, held=tuple(held)), now)
+
+    async def retract_all(self) -> tuple[int, int]:
+        """Void all that this node ever announced, drop its intentions; (announcements, prefixes) that were live."""
+        now = int(self._clock.now())
+        async with self._announcing.order:
+            prefixes = {key for key, statement in self._book.own_statements()}
+            announcements = len(self._book.own_announcements())
+            intentions = {**self._book.intentions(), **self._announcing.waiting}
+            self._announcing.forget_waiting()
+            await self._store.commit(*(Drop(table=IntentionRow, identity=key) for key in intentions))
+            epoch, seq = self._originator.next_position()
+            await self._checkpoint(Checkpoint(epoch=epoch, seq=seq, held=()), now)
+        return announcements, len(prefixes | intentions.keys())
+
+    async def _checkpoint(self, checkpoint: Checkpoint, now: int) -> None:
+        body = checkpoint.encode()
+        await self._originator.say([Document(kind=Kind.CHECKPOINT, body=body, expires=now + MAX_LIFETIME)])
+
+    async def _small(self) -> int:
+        """How many of this node's announcements hold less than half of a full one."""
+        holding = await self._holding()
+        return sum(holding[one] < FULL for one, _ in self._book.own_announcements())
+
+    async def _holding(self) -> Counter[AnnouncementId | None]:
+        counts: Counter[AnnouncementId | None] = Counter()
+        for at, (_, statement) in enumerate(self._book.own_statements()):
+            counts[statement.announcement] += 1
+            await _breathe(at)
+        return counts
+
+    async def _gather(self, now: int, *, renew: bool) -> tuple[list[tuple[int, Entry]], list[tuple[AnnouncementId, int]]]:
+        """((basis, entry) to say again, announcements that stay)."""
+        holding = await self._holding()
+        intentions = self._book.intentions() if renew else {}
+        full = {one for one, _ in self._book.own_announcements() if holding[one] >= FULL}
+        entries = []
+        for at, (key, statement) in enumerate(list(self._book.own_statements())):
+            row = intentions.get(key)
+            if row is not None:
+                entries.append((row.basis, block_entry(key, row.until, row.category, row.confidence, now)))
+            elif statement.announcement not in full and statement.expires > now:
+                entries.append((statement.basis, _same_age(key, statement, now)))
+            await _breathe(at)
+        entries.extend(_lapsed(intentions, {entry.key for _, entry in entries}, now))
+        return entries, [one for one in self._book.own_announcements() if one[0] in full]
+
+
+def _lapsed(intentions: dict[PrefixKey, IntentionRow], said: set[PrefixKey], now: int) -> Iterator[tuple[int, Entry]]:
+    """Intentions that nothing live stands for any more (this node was down for longer than they lived)."""
+    for key, row in intentions.items():
+        if key not in said and (row.until == 0 or row.until > now):
+            yield row.basis, block_entry(key, row.until, row.category, row.confidence, now)
+
+
+def _same_age(key: PrefixKey, statement: Statement, now: int) -> Entry:
+    age = max(0, now - statement.stated)
+    return Entry(
+        key=key,
+        action=statement.action,
+        category=Category(statement.category),
+        confidence=round(statement.confidence * 8) - 1,
+        ttl=min(statement.expires - now, MAX_LIFETIME - age),
+        age=age,
+    )
+
+
+def _segments(entries: list[tuple[int, Entry]]) -> Iterator[Statements]:
+    for basis in sorted({basis for basis, _ in entries}):
+        of_basis = sorted((entry for one, entry in entries if one == basis), key=lambda entry: entry.key)
+        for at in range(0, len(of_basis), MAX_ENTRIES):
+            yield Statements(entries=of_basis[at : at + MAX_ENTRIES], basis=basis)
+
+
+async def _breathe(at: int) -> None:
+    if at % SLICE == SLICE - 1:
+        await asyncio.sleep(0)
