@@ -55,7 +55,7 @@ def parse_ttl(text: str, *, field: str = "") -> int | None:
 
 
 def exact_duration(seconds: int) -> str:
-    """The spelling that parse_duration reads back as the same number, without empty units: "1d2h", "1h5s"; 0 is "0s"."""
+    """What parse_duration reads back as the same number, without empty units: "1d2h", "1h5s"; 0 is "0s"."""
     return _units(seconds, len(_SECONDS))
 
 
