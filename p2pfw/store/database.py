@@ -199,6 +199,7 @@ def _create(path: Path) -> None:
         connection.execute("PRAGMA synchronous = EXTRA")
         migrate(connection)
         new_store_id(connection)
+    directory.own_like(building, path.parent)
     os.replace(building, path)
     directory.sync(path.parent)
 

@@ -7,10 +7,11 @@ is reported, never repaired silently: something made it so, and the operator sho
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from p2pfw.errors import StoreError
 
-PRIVATE_MODE = 0o700
+PRIVATE_MODE: Final = 0o700
 
 
 def prepare(state_dir: Path) -> None:
@@ -20,23 +21,17 @@ def prepare(state_dir: Path) -> None:
             state_dir.parent.mkdir(parents=True, exist_ok=True)
             state_dir.mkdir(mode=PRIVATE_MODE, exist_ok=True)
             sync(state_dir.parent)
-        found = state_dir.lstat() if not state_dir.is_symlink() else state_dir.stat()
+        found = state_dir.stat()
     except OSError as error:
         raise StoreError(f"cannot make the state directory {state_dir}: {error.strerror}") from None
-    check(state_dir, found)
+    _check(state_dir, found)
 
 
-def check(state_dir: Path, found: os.stat_result) -> None:
-    """StoreError unless it is a directory of ours that nobody else can enter."""
-    if not stat.S_ISDIR(found.st_mode):
-        raise StoreError(f"{state_dir} is not a directory")
-    if found.st_uid != os.geteuid() and os.geteuid() != 0:
-        raise StoreError(f"{state_dir} belongs to user {found.st_uid}, this process runs as user {os.geteuid()}")
-    if found.st_mode & 0o077:
-        raise StoreError(
-            f"{state_dir} has mode {stat.S_IMODE(found.st_mode):04o}, others could read keys or change them: "
-            f"chmod 700 {state_dir}"
-        )
+def own_like(path: Path, state_dir: Path) -> None:
+    """Give what root made in the directory of the node's user to that user; else the node could not use it."""
+    if os.geteuid() == 0:
+        found = state_dir.stat()
+        os.chown(path, found.st_uid, found.st_gid, follow_symlinks=False)
 
 
 def sync(directory: Path) -> None:
@@ -46,3 +41,15 @@ def sync(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _check(state_dir: Path, found: os.stat_result) -> None:
+    if not stat.S_ISDIR(found.st_mode):
+        raise StoreError(f"{state_dir} is not a directory")
+    if found.st_uid != os.geteuid() and os.geteuid() != 0:
+        raise StoreError(f"{state_dir} belongs to user {found.st_uid}, this process runs as user {os.geteuid()}")
+    if found.st_mode & 0o077:
+        raise StoreError(
+            f"{state_dir} has mode {stat.S_IMODE(found.st_mode):04o}, others could read keys or change them: "
+            f"chmod 700 {state_dir}"
+        )

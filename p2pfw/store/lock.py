@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from p2pfw.errors import AlreadyRunningError, StoreError
+from p2pfw.store import directory
 
 LOCK_NAME: Final = "lock"
 
@@ -40,6 +41,7 @@ class StateLock:
             holder = _holder(descriptor)
             os.close(descriptor)
             raise AlreadyRunningError(f"{state_dir} is in use by {holder}; two nodes cannot share it") from None
+        directory.own_like(path, state_dir)
         _write_pid(descriptor)
         return cls(path=path, descriptor=descriptor)
 

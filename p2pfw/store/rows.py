@@ -38,6 +38,7 @@ _KEY_BITS4: Final = 40
 _KEY_BITS6: Final = 137
 _LENGTH_BITS: Final = 8
 _INTEGER: Final = 1 << 63
+_PLAIN: Final = (bytes, float, type(None))
 BASIS_BYTES: Final = 8
 
 
@@ -169,15 +170,14 @@ def operations(write: Write) -> Iterator[Operation]:
 
 def _check(column: object) -> None:
     """What SQLite would refuse when the value is bound, in the middle of a transaction of many."""
-    match column:
-        case int() if not -_INTEGER <= column < _INTEGER:
+    if isinstance(column, int):
+        if not -_INTEGER <= column < _INTEGER:
             raise OverflowError(f"{column} does not fit into a column")
-        case str() if not column.isascii():
+    elif isinstance(column, str):
+        if not column.isascii():
             column.encode()
-        case int() | str() | bytes() | float() | None:
-            return
-        case _:
-            raise TypeError(f"{type(column).__name__} cannot be kept in a column")
+    elif not isinstance(column, _PLAIN):
+        raise TypeError(f"{type(column).__name__} cannot be kept in a column")
 
 
 def _statements(write: Write) -> Iterator[Operation]:
