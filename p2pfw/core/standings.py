@@ -1,0 +1,183 @@
+"""What is said about a prefix, and what became of it: from references to statements.
+
+Of one origin's entries that have not ended, the newest by (epoch, seq) holds; origins never override one another
+(protocol 1.5). It counts (LIVE) when it is a BLOCK, not of the future, not pardoned, and its origin has a certificate
+that is valid now and allows announcing. A RETRACT is never of the future here: a clock that was set back must not
+bring back what was taken back. How much a statement weighs is policy's.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from p2pfw.core.announcement import FUTURE, Action, Category
+from p2pfw.core.directory import Directory
+from p2pfw.core.held import POSITION_BITS, POSITION_MASK, RETRACTS, Held, Said, Shelf
+from p2pfw.core.identity import NodeId, Uses
+from p2pfw.core.index import PrefixIndex
+from p2pfw.core.pardons import Pardons
+from p2pfw.core.prefix import PrefixKey
+from p2pfw.core.statement import Source, Standing, Statement
+
+VOIDED_SHOWN: Final = 32
+"""Announcements that are kept after they were voided, to be shown only."""
+
+# A member looked up on its enum class, and an operation on flags, each cost as much as all the rest of a statement.
+_SIGNED: Final = Source.SIGNED
+_LIVE: Final = Standing.LIVE
+_ANNOUNCE: Final = int(Uses.ANNOUNCE)
+_FLEET: Final = int(Uses.FLEET)
+_SAYS: Final = {
+    action << 6 | category << 3 | confidence: (action, category, (confidence + 1) / 8)
+    for action in (Action.BLOCK, Action.RETRACT)
+    for category in Category
+    for confidence in range(8)
+}
+"""Code byte → action, category, confidence."""
+
+_Entry = tuple[Held, Said]
+
+
+class Standings:
+    """Answers about prefixes, from what lies on the shelf, in the index and in the directory."""
+
+    def __init__(self, shelf: Shelf, index: PrefixIndex, pardons: Pardons, directory: Directory) -> None:
+        self._shelf, self._index, self._pardons, self._directory = shelf, index, pardons, directory
+        self._voided: deque[Held] = deque(maxlen=VOIDED_SHOWN)
+
+    def live(self, key: PrefixKey, now: float) -> list[Statement]:
+        """The statements about exactly this prefix that count; several in order of their origins."""
+        found = self._index.get(key)
+        if found is None:
+            return []
+        if isinstance(found, int):
+            held = self._shelf.slots[found >> POSITION_BITS]
+            said = held.said(found & POSITION_MASK)
+            return self._counting(((held, said),), key, now) if said.ends > now else []
+        newest = _newest(self._entries(key), now)
+        return self._counting([newest[origin] for origin in sorted(newest)], key, now)
+
+    def every(self, key: PrefixKey, now: float) -> list[Statement]:
+        """All BLOCKs about exactly this prefix that are still known, with what became of each; by origin, newest first.
+
+        Not shown: what its origin merely said again.
+        """
+        entries = sorted(self._entries(key), key=lambda entry: (entry[0].origin, -entry[0].order))
+        newest = _newest(entries, now)
+        shown = []
+        for held, said in entries:
+            standing = self._standing(held, said, newest.get(held.origin), key, now)
+            if standing is not None and said.code < RETRACTS:
+                shown.append(self._statement(held, said, standing, now))
+        return shown + [self._statement(held, said, Standing.VOIDED, now) for held, said in self._dead(key, now)]
+
+    def holding(self, key: PrefixKey, origin: NodeId, now: float) -> Statement | None:
+        """What holds of one origin, BLOCK or RETRACT; LIVE is said of a RETRACT that holds too."""
+        holder = _newest(self._entries(key), now).get(origin)
+        if holder is None:
+            return None
+        held, said = holder
+        standing = _LIVE if said.code >= RETRACTS else self._became(held, said, key, now)
+        return self._statement(held, said, standing, now)
+
+    def block_end(self, key: PrefixKey, origin: NodeId, now: float) -> int | None:
+        """Until when a RETRACT by this origin must live: the latest end of its BLOCKs that no RETRACT outlives yet."""
+        mine = [entry for entry in self._entries(key) if entry[0].origin == origin and entry[1].ends > now]
+        open_ends = [
+            said.ends
+            for held, said in mine
+            if said.code < RETRACTS
+            and not any(r.code >= RETRACTS and by.order > held.order and r.ends >= said.ends for by, r in mine)
+        ]
+        return max(open_ends, default=None)
+
+    def bury(self, held: Held) -> None:
+        """Show it as voided for a while."""
+        self._voided.append(held)
+
+    def _counting(self, holders: Iterable[_Entry], key: PrefixKey, now: float) -> list[Statement]:
+        counting = []
+        owner_of, uses_of = self._directory.owner_of, self._directory.uses_of
+        for held, (stated, ends, code) in holders:
+            if code >= RETRACTS or held.created > now + FUTURE:
+                continue
+            owner = owner_of(held.origin, now)
+            uses = int.__and__(uses_of(held.origin, now), _ANNOUNCE | _FLEET)
+            if owner is None or not uses & _ANNOUNCE:
+                continue
+            if key in self._pardons and stated <= self._pardons.newest(key, owner, now):
+                continue
+            action, category, confidence = _SAYS[code]
+            counting.append(
+                tuple.__new__(
+                    Statement,
+                    (
+                        _SIGNED, held.origin, owner, uses & _FLEET != 0, action, category, confidence,
+                        held.created, stated, ends, held.basis, _LIVE, held.id, "", 0.0, False,
+                    ),
+                )
+            )  # fmt: skip
+        return counting
+
+    def _entries(self, key: PrefixKey) -> Iterator[_Entry]:
+        found = self._index.get(key)
+        for ref in () if found is None else (found,) if isinstance(found, int) else found:
+            held = self._shelf.slots[ref >> POSITION_BITS]
+            yield held, held.said(ref & POSITION_MASK)
+
+    def _standing(self, held: Held, said: Said, holder: _Entry | None, key: PrefixKey, now: float) -> Standing | None:
+        """What became of a BLOCK; None when its origin has merely said it again."""
+        if said.ends <= now or holder is None:
+            return Standing.EXPIRED
+        if holder[0] is held:
+            return self._became(held, said, key, now)
+        return Standing.RETRACTED if holder[1].code >= RETRACTS else None
+
+    def _became(self, held: Held, said: Said, key: PrefixKey, now: float) -> Standing:
+        if held.created > now + FUTURE:
+            return Standing.FUTURE
+        # A pardon by the owner that the origin had last is shown as such although it would not count now.
+        owner = self._directory.carried_owner(held.origin, now)
+        if owner is not None and key in self._pardons and said.stated <= self._pardons.newest(key, owner, now):
+            return Standing.PARDONED
+        if not Uses.ANNOUNCE & self._directory.uses_of(held.origin, now):
+            return Standing.UNCERTIFIED
+        return _LIVE
+
+    def _dead(self, key: PrefixKey, now: float) -> Iterator[_Entry]:
+        for held in reversed(self._voided):
+            position = held.find(key)
+            if position is not None:
+                said = held.said(position)
+                if said.code < RETRACTS and said.ends > now:
+                    yield held, said
+
+    def _statement(self, held: Held, said: Said, standing: Standing, now: float) -> Statement:
+        action, category, confidence = _SAYS[said.code]
+        return Statement(
+            source=_SIGNED,
+            origin=held.origin,
+            owner=self._directory.owner_of(held.origin, now),
+            fleet=Uses.FLEET in self._directory.uses_of(held.origin, now),
+            action=action,
+            category=category,
+            confidence=confidence,
+            created=held.created,
+            stated=said.stated,
+            expires=said.ends,
+            basis=held.basis,
+            standing=standing,
+            announcement=held.id,
+        )
+
+
+def _newest(entries: Iterable[_Entry], now: float) -> dict[NodeId, _Entry]:
+    """Of each origin's entries that have not ended, the newest by (epoch, seq)."""
+    newest: dict[NodeId, _Entry] = {}
+    for entry in entries:
+        held, said = entry
+        if said.ends > now:
+            other = newest.get(held.origin)
+            if other is None or held.order > other[0].order:
+                newest[held.origin] = entry
+    return newest
