@@ -20,7 +20,7 @@ from p2pfw.errors import FrameError
 ID_BYTES: Final = 16
 """Frames name an announcement by the first 16 bytes of its id."""
 BOUND_BYTES: Final = 24
-"""The upper end of a range: created (ms, 8 bytes big-endian), then 16 bytes of id; exclusive."""
+"""The upper end of a range, exclusive: a beginning of created (ms, 8 bytes big-endian) + 16 bytes of id."""
 STORE_ID_BYTES: Final = 16
 SALT_BYTES: Final = 16
 FINGERPRINT_BYTES: Final = 16
@@ -413,7 +413,7 @@ class Range:
     data: bytes = b""
 
     def __post_init__(self) -> None:
-        _blob("upper", self.upper, BOUND_BYTES, BOUND_BYTES)
+        _blob("upper", self.upper, 1, BOUND_BYTES)
         _number("mode", self.mode, RangeMode.LACK)
         _blob("data", self.data, 0, MAX_IDS * ID_BYTES)
         match self.mode:
@@ -536,6 +536,9 @@ class ByeCode(IntEnum):
     VERSION = 7
     RENEW = 8
     """The session is old: open a new one."""
+    NOT_ADMITTED = 9
+    """Proven, and not somebody who is let in here."""
+    BANNED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
