@@ -109,6 +109,6 @@ def test_a_feeds_basis_is_never_zero_and_fits_its_column(name):
 
 
 def test_feeds_have_their_own_basis():
-    """Two nodes that repeat one feed are one voice. Frozen: BLAKE2b-64 as the tool b2sum computes it, top bit cleared."""
+    """Two nodes that repeat one feed are one voice. Frozen: as the tool b2sum computes it, top bit cleared."""
     assert feed_basis("firehol_level1") == feed_basis("firehol_level1") != feed_basis("firehol_level2")
     assert feed_basis("firehol_level1") == 0x6AA4DBA4B85AE620
