@@ -61,9 +61,9 @@ class KernelRules:
         """Remove rules of ours from tables in which no hook is wanted any more. Returns those tables."""
         return tuple(place for family in Family for place in self._remove(family, keep=frozenset(self._by_table)))
 
-    def remove(self, *families: Family) -> tuple[str, ...]:
+    def remove(self, family: Family) -> tuple[str, ...]:
         """Remove every rule of ours, wherever it is, and a raw table that became empty thereby. Returns the tables."""
-        return tuple(place for family in families for place in self._remove(family, keep=frozenset()))
+        return tuple(self._remove(family, keep=frozenset()))
 
     def _verdicts(self) -> Iterator[tuple[Family, Verdict]]:
         for family in Family:

@@ -89,7 +89,8 @@ class Kernel:
         """Look, and where enforcing is wanted put right what is wrong; then look again."""
         with self._doubting():
             found = self._sets.find()
-            missed = self._missed(found, {Family.V4: expected4, Family.V6: expected6})
+            expected = {Family.V4: expected4, Family.V6: expected6}
+            missed = self._missed(found, expected) if self._wanted else ()
             repaired = self._repair_sets(found) if self._wanted else ()
             verdicts = self._rules.read()
             if self._wanted:
@@ -188,10 +189,11 @@ def release(sets: KernelSets, rules: KernelRules) -> tuple[str, ...]:
     """Remove the rules, then the sets. What cannot be removed is at least emptied, the block sets first, and told."""
     trouble: list[FirewallError] = []
     removed: tuple[str, ...] = ()
-    try:
-        removed = rules.remove(*Family)
-    except FirewallError as error:
-        trouble.append(error)
+    for family in Family:
+        try:
+            removed += rules.remove(family)
+        except FirewallError as error:
+            trouble.append(error)
     found = sets.find()
     removed += tuple(f"set {name}" for name in sets.clean(found))
     for slot in (slot for slot in reversed(SLOTS) if slot in found.headers):

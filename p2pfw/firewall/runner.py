@@ -14,6 +14,7 @@ import os
 import selectors
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -113,9 +114,14 @@ def failure(output: Output) -> FirewallError:
 
 
 class ProgramRunner:
-    """Runs the real programs. Thread-safe: a run shares nothing with another but the paths found."""
+    """Runs the real programs. Thread-safe: a run shares nothing with another but the paths found.
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    `through` is a command that becomes the program named after it (nsenter, setpriv): whose firewall it is, and with
+    which rights, is then that command's choice.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ, through: Sequence[str] = ()) -> None:
+        self._through = tuple(through)
         given = [folder for folder in environ.get("PATH", "").split(":") if folder.startswith("/")]
         self._folders = ":".join([*given, *_SYSTEM_FOLDERS])
         self._found: dict[Program, str] = {}
@@ -152,7 +158,7 @@ class ProgramRunner:
     def _start(self, program: Program, arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
         try:
             return subprocess.Popen(
-                [self.find(program), *arguments],
+                [*self._through, self.find(program), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -188,8 +194,18 @@ def _lock_file(environ: Mapping[str, str]) -> dict[str, str]:
     if os.access(system, os.W_OK):
         return {}
     own = environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or environ.get("XDG_RUNTIME_DIR", "")
-    folder = own if own and os.access(own, os.W_OK) else tempfile.mkdtemp(prefix="p2pfw-")
+    folder = own if own and os.access(own, os.W_OK) else _private_folder()
     return {"XTABLES_LOCKFILE": str(Path(folder, "p2pfw-xtables.lock"))}
+
+
+def _private_folder() -> str:
+    """The same one for each of our processes, so that they lock one another out; nobody else's may stand there."""
+    folder = Path(tempfile.gettempdir(), f"p2pfw-{os.getuid()}")
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
+    return str(folder) if mine else tempfile.mkdtemp(prefix="p2pfw-")
 
 
 class _Exchange:
