@@ -44,9 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=empty)
         items[:] = [item for item in items if item not in empty]
     for item in items:
-        for layer in LAYERS:
-            if layer in item.path.parts:
-                item.add_marker(layer)
+        if (layer := _layer(item.nodeid)) in LAYERS:
+            item.add_marker(layer)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,4 +84,5 @@ def _is_empty_set(mark: pytest.Mark) -> bool:
 
 
 def _layer(nodeid: str) -> str:
-    return next((layer for layer in LAYERS if f"/{layer}/" in nodeid), "core and shell")
+    folders = nodeid.partition("::")[0].split("/")
+    return next((layer for layer in LAYERS if layer in folders), "core and shell")
