@@ -155,6 +155,10 @@ class Writer:
                 self._disk.probe()
         except StoreError as error:
             return error
+        except Exception as error:
+            # A mistake of ours. The thread that everybody waits for must not die of it.
+            log.exception("writing failed for a reason that was not foreseen")
+            return StoreError(f"internal error while writing: {error!r}")
         return None
 
     def _settle(self, group: list[Request], error: StoreError | None) -> None:

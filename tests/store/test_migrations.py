@@ -19,6 +19,7 @@ VERSION_1 = Path(__file__).parent / "version1.sql"
 
 @pytest.fixture
 def connection():
+    """An empty database in memory."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as memory:
         yield memory
 

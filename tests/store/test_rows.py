@@ -25,6 +25,7 @@ def connection():
 
 
 def run(connection, write):
+    """Carry out one write."""
     for statement, columns in operations(write):
         connection.execute(statement, columns)
 
