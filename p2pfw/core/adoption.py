@@ -1,0 +1,278 @@
+"""What this node has decided on every prefix that anybody speaks of, kept up to date a little at a time.
+
+State, not events: a key is marked dirty when something about it may have changed (a statement, trust, the whitelist,
+time), and `judge_some` asks the policy again. A verdict is one packed integer in one dictionary beside the ledger's
+own key object; when time alone changes a verdict, the wheel marks it. What needs memory lives here: who was adopted
+before (hysteresis), the fleet's address budgets, the limiter of flips. Makes no statements and drops no packets.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from typing import Final, NamedTuple
+
+from p2pfw.core.budget import FleetBudget
+from p2pfw.core.explain import Explanation
+from p2pfw.core.flips import FlipLimiter
+from p2pfw.core.identity import NodeId
+from p2pfw.core.packed import WORDS, Word, code, code_of, is_adopted, node_of, pack, review_of, until_of, word_of
+from p2pfw.core.policy import Policy
+from p2pfw.core.prefix import PrefixKey
+from p2pfw.core.prefixmap import PrefixMap
+from p2pfw.core.statement import Statement
+from p2pfw.core.verdict import Decision, Reason, Verdict
+from p2pfw.core.wheel import Wheel
+
+_SCORED: Final = frozenset(code(Decision.ADOPT, reason) for reason in (Reason.OK, Reason.LOCAL))
+"""What the score adopted: only that is kept by hysteresis."""
+_SIGNED: Final = frozenset(code(Decision.ADOPT, reason) for reason in (Reason.OK, Reason.FLEET))
+"""What other nodes' words adopted: what the limiter of flips watches."""
+REFILL: Final = 60
+"""Seconds between looking again at what a full budget held back."""
+
+
+class Change(NamedTuple):
+    """What judging changed about one prefix."""
+
+    key: PrefixKey
+    until: int | None
+    """When the block ends, 0: never; None: it must not be blocked (any more)."""
+    old: Word | None
+    """None: nobody had spoken of it."""
+    new: Word | None
+    """None: nobody speaks of it any more."""
+
+
+class _Considered(NamedTuple):
+    verdict: Verdict
+    payer: int
+    """Number of the node whose budget it takes from; 0: nobody's."""
+    over: tuple[NodeId, ...]
+    """The nodes whose word was set aside for want of room."""
+    aside: Set[NodeId]
+    before: bool
+
+
+class Adoption:
+    """All verdicts of this node. Asks `statements_of(key, now)` for every statement that lives about a prefix."""
+
+    def __init__(self, policy: Policy, statements_of: Callable[[PrefixKey, float], Sequence[Statement]]) -> None:
+        self.policy = policy
+        self.generation = 0
+        """Grows whenever what is adopted, or when it ends, changes."""
+        self._statements_of = statements_of
+        self._verdicts: PrefixMap[int] = PrefixMap()
+        self._counts: Counter[int] = Counter()
+        self._dirty: set[PrefixKey] = set()
+        self._sweep: list[PrefixKey] = []
+        self._fresh: list[PrefixKey] = []
+        self._sweeping = False
+        self._before: set[PrefixKey] = set()
+        self._wheel = Wheel(self._review_of)
+        self._flips = FlipLimiter()
+        self._budget = FleetBudget()
+        self._over: dict[PrefixKey, tuple[NodeId, ...]] = {}
+        self._refill_at: float | None = None
+
+    # --- marking -------------------------------------------------------------------------------------------------
+
+    def mark(self, keys: Iterable[PrefixKey]) -> None:
+        """Something about these prefixes may have changed."""
+        self._dirty.update(keys)
+
+    def mark_all(self, *sources: Callable[[], Iterable[PrefixKey]]) -> None:
+        """Judge everything again: every verdict, and what else the sources (ledger, local book) know.
+
+        Reads the sources at once, 8 bytes a key; a later call replaces what an earlier one has left to do.
+        """
+        self._sweeping = True
+        self._sweep = list(self._verdicts)
+        self._fresh = [key for source in sources for key in source() if key not in self._verdicts]
+
+    def assume(self, keys: Iterable[PrefixKey]) -> None:
+        """These were adopted when the process last ran (the kernel still holds them): hysteresis goes on for them.
+
+        Holds until the full judgement that is asked for next (`mark_all`) is through.
+        """
+        self._before.update(keys)
+
+    def tick(self, now: float) -> None:
+        """Mark what time alone may have changed."""
+        self._dirty.update(self._wheel.due(now))
+        if self._refill_at is not None and self._refill_at <= now:
+            self._refill_at = None
+            self._dirty.update(self._over)
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do; None: never."""
+        deadlines = (self._wheel.next_deadline(), self._refill_at)
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    @property
+    def pending(self) -> int:
+        """Prefixes that wait to be judged (a prefix may count twice during a full judgement)."""
+        return len(self._dirty) + len(self._sweep) + len(self._fresh)
+
+    # --- judging -------------------------------------------------------------------------------------------------
+
+    def judge_some(self, now: float, budget: int) -> list[Change]:
+        """Judge up to `budget` prefixes, what was marked last before the rest of a full judgement; what changed."""
+        changes: list[Change] = []
+        for _ in range(budget):
+            key = self._next()
+            if key is None:
+                self._end_sweep()
+                break
+            change = self._judge_one(key, now)
+            if change is not None:
+                changes.append(change)
+        if len(self._wheel) > 2 * len(self._verdicts) + 1024:
+            self._rebuild_wheel()
+        return changes
+
+    def _next(self) -> PrefixKey | None:
+        if self._dirty:
+            return self._dirty.pop()
+        if self._sweep:
+            return self._sweep.pop()
+        while self._fresh:
+            key = self._fresh.pop()
+            if key not in self._verdicts:
+                return key
+        return None
+
+    def _end_sweep(self) -> None:
+        if self._sweeping:
+            self._sweeping = False
+            self._before.clear()
+
+    def _judge_one(self, key: PrefixKey, now: float) -> Change | None:
+        old = self._verdicts.get(key)
+        statements = self._statements_of(key, now)
+        considered = self._consider(key, statements, now, old) if statements else None
+        new = pack(considered.verdict, considered.payer) if considered else None
+        if considered and considered.over:
+            self._over[key] = considered.over
+        elif key in self._over:
+            del self._over[key]
+        if new == old:
+            return None
+        self._watch_flips(key, statements, (old, new), now)
+        self._account(key, (old, new), now)
+        return self._store(key, old, new)
+
+    def _consider(self, key: int, statements: Sequence[Statement], now: float, old: int | None) -> _Considered:
+        """The policy's verdict, with what this class remembers; changes nothing."""
+        before = (old is not None and code_of(old) in _SCORED) or key in self._before
+        # Only coming back waits: who is adopted now stays so until he takes it back.
+        waiting = self._flips.waiting(key, now) if key in self._flips and not is_adopted(old) else {}
+        aside: Set[NodeId] = waiting.keys()
+        verdict = self.policy.judge(key, statements, now, adopted_before=before, waiting=aside)
+        payer = 0
+        over: tuple[NodeId, ...] = ()
+        if verdict.nodes:
+            payer = self._budget.payer(key, verdict.nodes, node_of(old))
+            if not payer:
+                aside, over = aside | frozenset(verdict.nodes), verdict.nodes
+                verdict = self.policy.judge(key, statements, now, adopted_before=before, waiting=aside)
+        if waiting and verdict.decision is not Decision.ADOPT:
+            verdict = verdict._replace(review=int(min(waiting.values())) + 1)
+        return _Considered(verdict, payer, over, aside, before)
+
+    def _watch_flips(
+        self, key: PrefixKey, statements: Sequence[Statement], packed: tuple[int | None, int | None], now: float
+    ) -> None:
+        """Tell the limiter who brought a prefix back, or let it go. Operator and feeds may change their minds."""
+        was, is_now = (word is not None and code_of(word) in _SIGNED for word in packed)
+        if was and not is_adopted(packed[1]):
+            self._flips.dropped(key, self.policy.backers(key, statements, now), now)
+        elif is_now and not is_adopted(packed[0]) and key in self._flips:
+            self._flips.returned(key, self.policy.backers(key, statements, now), now)
+
+    def _account(self, key: PrefixKey, packed: tuple[int | None, int | None], now: float) -> None:
+        """Move the charge from the node that answered for this prefix to the one that does now."""
+        old, new = map(node_of, packed)
+        if old == new:
+            return
+        if new:
+            self._budget.charge(key, new)
+        if old:
+            self._budget.refund(key, old)
+            if self._refill_at is None:
+                self._refill_at = now + REFILL
+
+    def _store(self, key: PrefixKey, old: int | None, new: int | None) -> Change | None:
+        self._before.discard(key)
+        if old is not None:
+            self._counts[code_of(old)] -= 1
+        if new is None:
+            self._verdicts.delete(key)
+        else:
+            self._counts[code_of(new)] += 1
+            self._verdicts.set(key, new)
+            if review_of(new) not in (0, review_of(old)):
+                self._wheel.put(review_of(new), key)
+        before, after = word_of(old), word_of(new)
+        if before == after:
+            return None
+        until = after.until if after else None
+        if until != (before.until if before else None):
+            self.generation += 1
+        return Change(key, until, before, after)
+
+    def _rebuild_wheel(self) -> None:
+        times = ((review_of(packed), key) for key, packed in self._verdicts.items())
+        self._wheel.rebuild((time, key) for time, key in times if time)
+
+    def _review_of(self, key: PrefixKey) -> int:
+        return review_of(self._verdicts.get(key))
+
+    # --- asking --------------------------------------------------------------------------------------------------
+
+    def explain(self, key: PrefixKey, statements: Sequence[Statement], now: float) -> Explanation:
+        """Why: by the same path that judges. `statements` may hold what does not count, too."""
+        considered = self._consider(key, statements, now, self._verdicts.get(key))
+        return self.policy.explain(key, statements, now, adopted_before=considered.before, waiting=considered.aside)
+
+    def verdict(self, key: int) -> Word | None:
+        """The verdict on exactly this prefix; None when nobody speaks of it."""
+        return word_of(self._verdicts.get(key))
+
+    def until(self, key: int) -> int | None:
+        """When the block of exactly this prefix ends, 0: never; None: it is not adopted."""
+        packed = self._verdicts.get(key)
+        return until_of(packed) if packed is not None and is_adopted(packed) else None
+
+    def covering(self, key: int) -> Iterator[tuple[PrefixKey, Word]]:
+        """Every adopted prefix that covers `key` (itself included), longest first."""
+        for found, packed in self._verdicts.covering(key):
+            word = word_of(packed)
+            if word is not None and word.decision is Decision.ADOPT:
+                yield found, word
+
+    def adopted(self) -> Iterator[tuple[PrefixKey, int]]:
+        """(key, until) of everything that must be blocked. Judging may go on meanwhile; until 0: no end."""
+        for key in list(self._verdicts):
+            until = self.until(key)
+            if until is not None:
+                yield key, until
+
+    def verdicts(self) -> Iterator[tuple[PrefixKey, Word]]:
+        """(key, verdict) of everything that anybody speaks of. Judging may go on meanwhile."""
+        for key in list(self._verdicts):
+            word = self.verdict(key)
+            if word is not None:
+                yield key, word
+
+    @property
+    def counts(self) -> dict[tuple[Decision, Reason], int]:
+        """How many prefixes there are of each verdict."""
+        return {WORDS[verdict]: count for verdict, count in sorted(self._counts.items()) if count}
+
+    def count(self, decision: Decision) -> int:
+        """How many prefixes have this decision."""
+        return sum(count for verdict, count in self._counts.items() if WORDS[verdict][0] is decision)
+
+    @property
+    def over_budget(self) -> Mapping[NodeId, int]:
+        """Nodes of the own fleet that say more than their budget, and how many prefixes are held for it: alarm."""
+        return Counter(node for nodes in self._over.values() for node in nodes)

@@ -1,0 +1,56 @@
+"""How much address space a node of the own fleet may block: one stolen node must not blackhole the rest.
+
+Sums only, in hosts (a /64 is one host of IPv6). What is over a budget is held by adoption, which says whose it is.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from p2pfw.core.identity import NodeId
+from p2pfw.core.prefix import key_width
+
+NODE_BUDGET: Final = 1 << 24
+FLEET_BUDGET: Final = 1 << 26
+
+
+class FleetBudget:
+    """What each node has used, and all of them together. Nodes are numbered from 1, so that a table can hold them."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[NodeId, int] = {}
+        self._nodes: list[NodeId] = []
+        self._used: list[int] = [0]
+
+    def number(self, node: NodeId) -> int:
+        """The number of a node; it gets one when it has none."""
+        number = self._numbers.get(node)
+        if number is None:
+            number = self._numbers[node] = len(self._used)
+            self._nodes.append(node)
+            self._used.append(0)
+        return number
+
+    def node(self, number: int) -> NodeId:
+        """The node with that number."""
+        return self._nodes[number - 1]
+
+    def used(self, node: NodeId) -> int:
+        """Hosts that are adopted on this node's word."""
+        return self._used[self._numbers.get(node, 0)] if node in self._numbers else 0
+
+    def payer(self, key: int, nodes: Iterable[NodeId], charged: int) -> int:
+        """The number of a node that can answer for this prefix, rather the one that does already; 0: none can."""
+        numbers = [self.number(node) for node in nodes]
+        if charged in numbers:
+            return charged
+        size = 1 << key_width(key)
+        free = FLEET_BUDGET - sum(self._used)
+        return next((number for number in numbers if size <= min(free, NODE_BUDGET - self._used[number])), 0)
+
+    def charge(self, key: int, number: int) -> None:
+        """This node answers for this prefix from now on."""
+        self._used[number] += 1 << key_width(key)
+
+    def refund(self, key: int, number: int) -> None:
+        """It does no more."""
+        self._used[number] -= 1 << key_width(key)
