@@ -41,6 +41,8 @@ class Directory:
         self._revoked_keys = 0
         self._dead: set[NodeId] = set()
         self._validity = Validity()
+        self.changes = 0
+        """Rises whenever something learned may change an answer: until then, answers for one `now` may be kept."""
 
     def learn(self, certificate: Certificate, now: float) -> bool:
         """Take a certificate that its node consented to. True when the node's owner, uses or validity changed.
@@ -138,6 +140,7 @@ class Directory:
             self._drop(held)
             if held.owner != certificate.owner:
                 self._remember_former(node, held.owner)
+        self.changes += 1
         self._held[node] = certificate
         self._nodes[certificate.owner].add(node)
         self._validity.add(certificate)
@@ -180,6 +183,7 @@ class Directory:
         dead = self._is_key_revoked(node) or self._is_below_serial(node)
         if dead == (node in self._dead):
             return False
+        self.changes += 1
         (self._dead.add if dead else self._dead.discard)(node)
         return True
 
@@ -206,6 +210,7 @@ class Directory:
             held = self._held[node]
             # A revoked key stays known: forgotten, it would own itself.
             if among in (None, held.owner) and not self._is_key_revoked(node):
+                self.changes += 1
                 self._drop(held)
                 self._former.pop(node, None)
                 self._judge(node)

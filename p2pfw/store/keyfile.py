@@ -103,7 +103,10 @@ def read_key(path: Path, purpose: Purpose, *, passphrase: str | None = None) -> 
 
 def read_public(path: Path, purpose: Purpose) -> bytes:
     """The public key that the file is for, without opening the secret part: for keys that a passphrase protects."""
-    return decode_id(_read_fields(path, purpose)["public"])
+    try:
+        return decode_id(_read_fields(path, purpose)["public"])
+    except InputError as error:
+        raise KeyFileError(f"{path}: the public id in the file is none: {error.problem}") from None
 
 
 def is_protected(path: Path, purpose: Purpose) -> bool:
@@ -164,9 +167,13 @@ def _read(path: Path) -> bytes:
         if path.is_symlink():
             raise KeyFileError(f"{path}: is a symbolic link; name the file itself, or copy it here") from None
         raise KeyFileError(f"{path}: cannot be read: {error.strerror}") from None
-    with open(descriptor, "rb") as file:
+    try:
         _check_file(path, os.fstat(descriptor))
-        return file.read(MAX_BYTES + 1)
+        return os.read(descriptor, MAX_BYTES + 1)
+    except OSError as error:
+        raise KeyFileError(f"{path}: cannot be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)
 
 
 def _check_file(path: Path, found: os.stat_result) -> None:
@@ -201,9 +208,10 @@ def _read_fields(path: Path, purpose: Purpose) -> dict[str, str]:
     text, found, check = content.decode("ascii", "replace").partition("check: ")
     if not found or check != f"{_check(text)}\n":
         raise KeyFileError(f"{path}: is cut short or damaged (its checksum does not fit); restore it from a backup")
-    fields = dict(line.split(": ", 1) for line in text.splitlines()[1:] if ": " in line)
-    if tuple(fields) != _NAMES:
+    lines = [line.partition(": ") for line in text.splitlines()[1:]]
+    if tuple(name for name, _, _ in lines) != _NAMES:
         raise KeyFileError(f"{path}: has other lines than a key file of this version")
+    fields = {name: value for name, _, value in lines}
     if fields["purpose"] != Purpose(purpose):
         raise KeyFileError(
             f"{path}: is the key of a{_article(fields['purpose'])}, where that of a{_article(purpose)} is needed"
