@@ -62,6 +62,8 @@ class Broadcast:
         """Send what was collected. Peers that get the same get the same frame object."""
         made: dict[tuple[int, ...], Push] = {}
         for link in self._context.links.values():
+            if not (link.pushes or link.ihaves):
+                continue
             for part in _parts(link.pushes):
                 frame = made.setdefault(tuple(map(id, part)), Push(items=part))
                 self._context.send(link, frame, Lane.EAGER)

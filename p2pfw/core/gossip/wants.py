@@ -91,7 +91,7 @@ class Wants:
     def take(self, peer: int, now: float) -> tuple[bytes, ...]:
         """What to ask this peer for now: fills its window once half of it is free."""
         queue = self._queues[peer]
-        if len(queue.outstanding) > queue.window // 2:
+        if not (queue.rest or queue.urgent) or len(queue.outstanding) > queue.window // 2:
             return ()
         taken: list[bytes] = []
         while len(queue.outstanding) < queue.window and (identity := queue.pop()) is not None:
