@@ -25,8 +25,10 @@ Stream = int | IO[bytes] | None
 RUN_SECONDS: Final = 60.0
 """A guard against a hanging program, no measure: what runs here takes milliseconds."""
 
-_SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+SYSTEM_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+"""Where system programs are; an unprivileged user's PATH often lacks the half of it."""
 _PROGRAMS: Final = {"unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux", "ip": "iproute2"}
+_SWITCHES: Final = {"kernel/apparmor_restrict_unprivileged_userns": "0", "kernel/unprivileged_userns_clone": "1"}
 _READY: Final = b"ready\n"
 _HOLD: Final = ("sh", "-c", "mount -t tmpfs -o mode=0755 tmpfs /run && echo ready && exec cat")
 _BECOME: Final = ("sh", "-c", 'test "$PPID" = "$1" && cd "$2" && shift 2 && exec "$@"', "sh")
@@ -54,7 +56,7 @@ class Namespace:
             return cls._hold(["unshare", "--user", "--map-root-user", "--net", "--mount"], private_user=True)
         except LabError as refused:
             if os.geteuid() != 0:
-                raise LabError(f"{refused}. {_remedy()}") from None
+                raise LabError(f"{refused}. {remedy()}") from None
         return cls._hold(["unshare", "--net", "--mount"], private_user=False)
 
     def child(self) -> "Namespace":
@@ -173,20 +175,17 @@ def _net_id(pid: int) -> str:
 
 def search_path(environ: Mapping[str, str]) -> str:
     """PATH with the system folders that an unprivileged user's often lacks."""
-    return f"{environ['PATH']}:{_SYSTEM_PATH}" if environ.get("PATH") else _SYSTEM_PATH
+    return f"{environ['PATH']}:{SYSTEM_PATH}" if environ.get("PATH") else SYSTEM_PATH
 
 
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {**environ, "PATH": search_path(environ), "LC_ALL": "C.UTF-8"}
 
 
-def _remedy() -> str:
-    switches = {
-        "kernel/apparmor_restrict_unprivileged_userns": "0",
-        "kernel/unprivileged_userns_clone": "1",
-    }
-    for name, wanted in switches.items():
-        switch = Path("/proc/sys", name)
+def remedy(switches: Path = Path("/proc/sys")) -> str:
+    """What lets an unprivileged user make namespaces: the kernel switch that stands wrong, or sudo."""
+    for name, wanted in _SWITCHES.items():
+        switch = switches / name
         if switch.exists() and switch.read_text().strip() != wanted:
             return f"Use sudo, or allow them: sysctl {name.replace('/', '.')}={wanted}"
     return "Use sudo"

@@ -1,6 +1,7 @@
 """The lab does what the tests that stand on it believe: real hosts, real packets, its own firewall, and no trace."""
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -8,13 +9,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
 from p2pfw.demo import namespaces
 from p2pfw.demo.lab import Lab
-from p2pfw.demo.namespaces import LabError, Namespace
+from p2pfw.demo.namespaces import LabError
 from p2pfw.errors import MissingProgramError
 from tests.netns import ARRIVAL_SECONDS, Probe, lab_or_skip
 
@@ -208,12 +210,99 @@ def test_an_unprivileged_user_gets_a_lab():
     assert "--match-set mine src -j DROP" in said.stdout
 
 
-def test_a_missing_program_names_its_package(monkeypatch: pytest.MonkeyPatch):
-    """Without iproute2 the error names the Debian package."""
-    monkeypatch.setattr(namespaces, "search_path", lambda _: "/nowhere")
+def test_root_does_without_user_namespaces(lab: Lab):
+    """Where the system refuses user namespaces, root gets plain ones: as private, though with root's own rights."""
+    lab_root = (
+        "from p2pfw.demo.lab import Lab\nwith Lab() as lab:\n    lab.host('host')\n    print(lab.root_is_private)\n"
+    )
+    lab.run(["sh", "-c", "echo 0 > /proc/sys/user/max_user_namespaces"])
 
-    with pytest.raises(MissingProgramError, match="util-linux"):
-        Namespace.outermost()
+    assert lab.run([sys.executable, "-c", lab_root]).stdout == "False\n"
+
+
+def test_a_refusal_says_what_helps(programs: Path, monkeypatch: pytest.MonkeyPatch):
+    """An unprivileged user whom the system refuses namespaces reads why, and that sudo would do."""
+    _program(programs, "unshare", "echo 'unshare: Operation not permitted' >&2; exit 1")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+    with pytest.raises(LabError, match=r"refused here: unshare: Operation not permitted\. Use sudo"):
+        Lab()
+
+
+@pytest.mark.parametrize(
+    "switch, value, remedy",
+    [
+        ("apparmor_restrict_unprivileged_userns", "1", "sysctl kernel.apparmor_restrict_unprivileged_userns=0"),
+        ("unprivileged_userns_clone", "0", "sysctl kernel.unprivileged_userns_clone=1"),
+        ("unprivileged_userns_clone", "1", "Use sudo$"),
+    ],
+)
+def test_the_switch_that_refuses_is_named(tmp_path: Path, switch: str, value: str, remedy: str):
+    """Ubuntu and Debian have a switch each; the one that stands wrong is named with its right value."""
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "kernel" / switch).write_text(value + "\n")
+
+    assert re.search(remedy, namespaces.remedy(tmp_path))
+
+
+def test_a_lab_that_fails_half_way_leaves_nothing(programs: Path):
+    """A bridge that cannot be made (no module, say) is an error that quotes why, and the holder is gone."""
+    _program(programs, "ip", "echo 'Error: Unknown device type.' >&2; exit 2")
+    before = _children()
+
+    with pytest.raises(LabError, match="Unknown device type"):
+        Lab()
+    assert _children() == before
+
+
+def test_a_program_outlives_the_thread_that_started_it(lab: Lab):
+    """Only the death of the whole process ends a program, not that of a passing thread."""
+    host, started = lab.host("host"), []
+    thread = threading.Thread(target=lambda: started.append(host.popen(["cat"], stdin=subprocess.PIPE)))
+    thread.start()
+    thread.join()
+    (program,) = started
+    program.communicate(b"still here", timeout=ARRIVAL_SECONDS)
+
+    assert program.returncode == 0
+
+
+@pytest.mark.parametrize("program, package", [("unshare", "util-linux"), ("ip", "iproute2")])
+def test_a_missing_program_names_its_package(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, program: str, package: str
+):
+    """A machine without one of the programs is told the Debian package."""
+    (programs / program).unlink(missing_ok=True)
+    monkeypatch.setattr(namespaces, "SYSTEM_PATH", str(programs))
+    monkeypatch.setenv("PATH", "")
+
+    with pytest.raises(MissingProgramError, match=f"{program} is not installed; Debian package: {package}"):
+        Lab()
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder at the head of PATH with links to the real programs, to replace one with another."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("unshare", "nsenter", "setpriv", "ip", "sh"):
+        found = shutil.which(name, path=namespaces.search_path(os.environ))
+        if found is None:
+            pytest.skip(f"no {name} on this machine")
+        (folder / name).symlink_to(found)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def _program(folder: Path, name: str, script: str) -> None:
+    (folder / name).unlink()
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def _children() -> set[str]:
+    """Running children of this process."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
 
 
 def _as_nobody(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
