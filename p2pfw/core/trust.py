@@ -10,26 +10,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from p2pfw.core.identity import OwnerId
+from p2pfw.core.presets import PRESETS, parse_trust
 from p2pfw.core.records import Category
 from p2pfw.errors import InputError
 
-PRESETS: Final[Mapping[str, float]] = {"solo": 0.90, "pair": 0.40, "trio": 0.30, "quad": 0.25, "watch": 0.0}
-"""Named trust: how many of them it takes to block one host (policy, Trust)."""
+__all__ = ["NOTHING", "PRESETS", "Given", "TrustTable", "parse_trust"]
+
 NOTHING: Final = (0.0,) * len(Category)
-
-
-def parse_trust(text: str) -> float:
-    """A preset's name, or a number 0..1. InputError names the presets."""
-    if text in PRESETS:
-        return PRESETS[text]
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        names = ", ".join(PRESETS)
-        raise InputError(f"{text[:40]!r} is no trust", field="trust", hint=f"a number from 0 to 1, or one of {names}")
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
