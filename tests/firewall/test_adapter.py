@@ -24,6 +24,7 @@ SOON = 1_700_001_000
 
 
 def firewall_on(fake: FakeKernel) -> KernelFirewall:
+    """The port over a kernel in memory."""
     hooks = parse_hooks([DEFAULT_HOOK])
     return KernelFirewall(Kernel(fake, SetNames("p2pfw"), hooks, max_entries=1_000, clock=FakeClock()))
 

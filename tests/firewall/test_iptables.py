@@ -1,4 +1,4 @@
-"""The empty raw table that a rule of ours leaves behind in the nft variant: removed only when there is nothing in it."""
+"""The raw table that our rule leaves behind in the nft variant: removed only when there is nothing in it."""
 
 from collections.abc import Iterable, Sequence
 
@@ -61,6 +61,7 @@ class WithNft(FakeKernel):
 
 
 def rules_with_one(fake: FakeKernel) -> KernelRules:
+    """The IPv4 rule of an instance, in place."""
     names = SetNames("p2pfw")
     fake.sets = {"p2pfw-allow4": FakeSet(), "p2pfw-block4": FakeSet()}
     fake.chain(Family.V4, DEFAULT_HOOK).append(rule_text(names, Family.V4))

@@ -21,6 +21,7 @@ NAMES = SetNames("p2pfw")
 
 
 def key(text: str) -> int:
+    """Key of a prefix in text."""
     return Prefix.parse(text).key
 
 
@@ -29,11 +30,13 @@ ALLOW = [key("192.0.2.0/24"), key("2001:db8::1")]
 
 
 def kernel_of(fake: FakeKernel, *, prefix: str = "p2pfw", hooks: Sequence[str] = (RAW,), room: int = 1_000) -> Kernel:
+    """An instance that has done nothing yet."""
     return Kernel(fake, SetNames(prefix), parse_hooks(hooks), max_entries=room, clock=FakeClock())
 
 
 @pytest.fixture
 def fake() -> FakeKernel:
+    """A kernel in which nobody has done anything."""
     return FakeKernel()
 
 
@@ -414,7 +417,7 @@ def test_a_foreign_rule_on_a_set_of_another_type_is_told(fake: FakeKernel, kerne
     """It cannot be healed without touching somebody else's rule: an error, with the name."""
     fake.sets["p2pfw-block4"] = FakeSet(type="hash:ip")
     fake.chain(Family.V4, "filter/INPUT").append("-m set --match-set p2pfw-block4 src -j LOG")
-    with pytest.raises(FirewallError, match="destroy p2pfw-block4: exit code 1: .*in use"):
+    with pytest.raises(FirewallError, match=r"destroy p2pfw-block4: exit code 1: .*in use"):
         kernel.check(2, 1)
 
     assert fake.chain(Family.V4, "filter/INPUT") == ["-m set --match-set p2pfw-block4 src -j LOG"]

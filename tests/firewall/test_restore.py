@@ -14,10 +14,12 @@ NOW = 1_700_000_000.25
 
 
 def keys4(shortest: int = 1) -> st.SearchStrategy[PrefixKey]:
+    """IPv4 prefixes of any length but 0."""
     return st.builds(lambda a, n: truncate(v4_key(a, 32), n), st.integers(0, 2**32 - 1), st.integers(shortest, 32))
 
 
 def keys6(shortest: int = 1) -> st.SearchStrategy[PrefixKey]:
+    """IPv6 prefixes of any length but 0."""
     return st.builds(lambda a, n: truncate(v6_key(a, 128), n), st.integers(0, 2**128 - 1), st.integers(shortest, 128))
 
 
@@ -26,6 +28,7 @@ families = st.sampled_from(Family)
 
 
 def text_of(items: dict[int, int], family: Family) -> str:
+    """All lines at NOW."""
     return b"".join(restore.add_blocks("s", family, items.items(), lambda: NOW)).decode()
 
 
@@ -140,7 +143,7 @@ def test_hash_sizes_are_powers_of_two_within_bounds(entries: int):
 
     assert restore.MIN_HASHSIZE <= size <= restore.MAX_HASHSIZE
     assert size & (size - 1) == 0
-    assert size * 2 >= entries or size == restore.MAX_HASHSIZE
+    assert size >= entries // 2 or size == restore.MAX_HASHSIZE
 
 
 def test_swapping_in_throws_the_old_contents_away():

@@ -16,11 +16,13 @@ SIBLING = rule_text(SetNames("other"), Family.V4)
 
 
 def table(*rules: str, name: str = "raw", chain: str = "PREROUTING", chains: tuple[str, ...] = ("PREROUTING",)):
+    """A table as iptables-save would print it."""
     lines = [f"*{name}", *(f":{one} ACCEPT [0:0]" for one in chains), *(f"[2:99] -A {chain} {rule}" for rule in rules)]
     return parse_tables("\n".join([*lines, "COMMIT\n"]), "p2pfw:")[name]
 
 
 def verdict(*rules: str):
+    """On the raw table with these rules."""
     return judge(table(*rules), RAW, NAMES, Family.V4)
 
 
