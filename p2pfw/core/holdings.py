@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from p2pfw.core.announcement import Announcement, AnnouncementId, Kind, RawAnnouncement
 from p2pfw.core.directory import Directory
 from p2pfw.core.graves import SHORT_BYTES, Graves
+from p2pfw.core.header import WITH_RECORDS
 from p2pfw.core.held import RETRACTS, TAKES_BACK, Held, Shelf, body_codes, body_keys, octets, order_of
 from p2pfw.core.identity import NodeId, OwnerId
 from p2pfw.core.index import CROWD, PrefixIndex
@@ -90,7 +91,7 @@ class Holdings:
     # --- changes ---------------------------------------------------------------------------------------------------
 
     def check_room(self, announcement: Announcement, owner: OwnerId) -> None:
-        """ShareError when it would not fit. Looks at the body only when its owner or origin is near a limit."""
+        """ShareError when it would not fit. The records are only looked at where their number alone is too much."""
         raw, header = announcement.raw, announcement.header
         cost = _cost(raw)
         if header.kind == Kind.REVOCATION:
@@ -98,25 +99,31 @@ class Holdings:
                 raise ShareError("the same revocation came often enough")
             self._shares.check_sealed(owner, cost)
             return
-        records = header.n4 + header.n6
         retracts = header.kind == Kind.ENTRIES and min(body_codes(header.n4, raw.body)) >= RETRACTS
         reserve = retracts or header.kind in TAKES_BACK
         self._shares.check_octets(header.origin, owner, cost, reserve=reserve)
-        if records:
-            left = self._shares.prefixes_left(header.origin, owner, reserve=reserve)
-            self._check_prefixes(announcement, left)
+        left = self._shares.prefixes_left(header.origin, owner, reserve=reserve)
+        if header.n4 + header.n6 > left and self._fresh(announcement) > left:
+            raise ShareError("it speaks about more prefixes than its owner or origin may")
 
     def put(
         self, announcement: Announcement, owner: OwnerId, sealed_by: OwnerId | None
     ) -> tuple[Held, list[PrefixKey]]:
-        """Hold it; the prefixes that it speaks about. The caller has asked `check_room`, `known` and `rival`."""
+        """Hold it; the prefixes that it speaks about. The caller has asked `check_room` and `known`.
+
+        ShareError: too many of its origin's entries are about one prefix. Nothing was changed then.
+        """
+        header = announcement.header
+        keys = body_keys(header.n4, announcement.raw.body) if header.kind in WITH_RECORDS else []
+        within = self.index if header.kind == Kind.ENTRIES else self.pardons
+        if within.crowded(header.origin, keys):
+            raise ShareError(f"its origin has {CROWD} entries on one prefix")
         origin = self._names.setdefault(announcement.origin, announcement.origin)
         held = self.shelf.put(announcement, origin, sealed_by)
         self._by_id[held.id[:SHORT_BYTES]] = held.slot
         slots = self._origins.setdefault(origin, {})
         slots[-held.serial if held.order in slots else held.order] = held.slot
-        self._entries += held.count
-        keys = held.keys() if held.count else []
+        self._entries += held.entries
         fresh = self._take_in(held, keys)
         if held.kind != Kind.REVOCATION:
             self._shares.settle(origin, owner)
@@ -125,14 +132,14 @@ class Holdings:
 
     def remove(self, held: Held) -> list[PrefixKey]:
         """Hold it no longer; the prefixes that it spoke about. See also `restore`."""
-        keys = held.keys() if held.count else []
+        keys = held.keys()
         gone = 0
         if held.kind == Kind.ENTRIES:
             gone = self.index.discard(held, keys)
         elif held.kind == Kind.PARDON:
             gone = self.pardons.discard(held, keys)
         self._charge(held, -gone, -_cost(held.raw))
-        self._entries -= held.count
+        self._entries -= held.entries
         self._forget(held)
         self.shelf.remove(held)
         return keys
@@ -163,14 +170,10 @@ class Holdings:
         self._shares.charge(origin, 0, GRAVE_OCTETS)
         self.graves.add(announcement, origin, until)
 
-    def _check_prefixes(self, announcement: Announcement, left: int) -> None:
+    def _fresh(self, announcement: Announcement) -> int:
         header = announcement.header
-        keys = body_keys(header.n4, announcement.raw.body)
         within = self.index if header.kind == Kind.ENTRIES else self.pardons
-        if header.n4 + header.n6 > left and within.fresh(header.origin, keys) > left:
-            raise ShareError("it speaks about more prefixes than its owner or origin may")
-        if within.crowded(header.origin, keys):
-            raise ShareError(f"its origin has {CROWD} entries on one prefix")
+        return within.fresh(header.origin, body_keys(header.n4, announcement.raw.body))
 
     def _take_in(self, held: Held, keys: list[PrefixKey]) -> int:
         if held.kind == Kind.ENTRIES:

@@ -7,10 +7,10 @@ the newer one goes otherwise than by time (a checkpoint, a quarantine), `restore
 Which of several entries holds, and whether it counts, is the ledger's.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
-from p2pfw.core.held import POSITION_BITS, POSITION_MASK, RETRACTS, Held, Shelf
+from p2pfw.core.held import POSITION_BITS, POSITION_MASK, RETRACTS, THREE_BYTES, TTL_SHIFT, Held, Shelf
 from p2pfw.core.identity import NodeId
 from p2pfw.core.prefix import PrefixKey, key_length, key_span, truncate
 
@@ -27,6 +27,8 @@ class PrefixIndex:
         self._refs: dict[PrefixKey, Refs] = {}
         self._covered: set[int] = set()
         """Slots of which some record is or was left out."""
+        self._longest = 0
+        """Most references that any prefix ever had."""
 
     def __len__(self) -> int:
         return len(self._refs)
@@ -73,36 +75,31 @@ class PrefixIndex:
         """How many of these prefixes the origin has nothing about."""
         if self._refs.keys().isdisjoint(keys):
             return len(keys)
-        return sum(not self._of_origin(origin, self._refs.get(key)) for key in keys)
+        return sum(not self._of_origin(origin, _several(self._refs.get(key, ()))) for key in keys)
 
     def crowded(self, origin: NodeId, keys: Sequence[PrefixKey]) -> bool:
         """True when the origin has as many entries on one of these prefixes as it may have."""
-        if self._refs.keys().isdisjoint(keys):
+        if self._longest < CROWD:
             return False
         many = (refs for key in keys if isinstance(refs := self._refs.get(key), tuple) and len(refs) >= CROWD)
-        return any(len(self._of_origin(origin, refs)) >= CROWD for refs in many)
+        return any(len(self._of_origin(origin, list(refs))) >= CROWD for refs in many)
 
     def overlapping(self, key: int) -> list[PrefixKey]:
         """Every prefix in the index that shares an address with this one, itself included, ascending."""
-        length, (first, last) = key_length(key), key_span(key)
-        wider = [outer for outer in (truncate(key, bits) for bits in range(length)) if outer in self._refs]
-        if first == last:
-            return wider + ([PrefixKey(key)] if key in self._refs else [])
-        # Keys ascend by address, so what lies inside is one range of integers; longer than `key`, or `key` itself.
-        end = key - length + (last - first << 8) + 0xFF
-        return wider + sorted(inner for inner in self._refs if key <= inner <= end and inner & 0xFF >= length)
+        return within(self._refs, key)
 
     def _add_one(self, held: Held, key: PrefixKey, ref: int) -> bool:
         found = self._refs.get(key)
         if found is None:
             self._refs[key] = ref
             return True
-        refs = (found,) if isinstance(found, int) else found
-        mine = self._of_origin(held.origin, found)
-        if ref in mine:
-            return False
-        kept = self._undominated(mine, ref) if mine else [ref]
-        self._refs[key] = _packed([other for other in refs if other not in mine] + kept)
+        refs = _several(found)
+        mine = self._of_origin(held.origin, refs)
+        if not mine:
+            self._set(key, [*refs, ref])
+        elif ref not in mine:
+            kept = self._undominated(mine, ref)
+            self._set(key, kept if len(mine) == len(refs) else [other for other in refs if other not in mine] + kept)
         return not mine
 
     def _discard_one(self, held: Held, key: PrefixKey, ref: int) -> bool:
@@ -113,15 +110,16 @@ class PrefixIndex:
         if not isinstance(found, tuple) or ref not in found:
             return False
         left = [other for other in found if other != ref]
-        self._refs[key] = _packed(left)
-        return not self._of_origin(held.origin, tuple(left))
+        self._set(key, left)
+        return not self._of_origin(held.origin, left)
 
-    def _of_origin(self, origin: NodeId, refs: Refs | None) -> list[int]:
-        if refs is None:
-            return []
-        each = (refs,) if isinstance(refs, int) else refs
+    def _set(self, key: PrefixKey, refs: list[int]) -> None:
+        self._refs[key] = refs[0] if len(refs) == 1 else tuple(refs)
+        self._longest = max(self._longest, len(refs))
+
+    def _of_origin(self, origin: NodeId, refs: list[int]) -> list[int]:
         slots = self._shelf.slots
-        return [ref for ref in each if slots[ref >> POSITION_BITS].origin == origin]
+        return [ref for ref in refs if slots[ref >> POSITION_BITS].origin == origin]
 
     def _undominated(self, mine: list[int], ref: int) -> list[int]:
         """Of one origin's references, which do not dominate one another, and one more: those that still do not."""
@@ -136,9 +134,23 @@ class PrefixIndex:
         newer, older = self._shelf.slots[one >> POSITION_BITS], self._shelf.slots[other >> POSITION_BITS]
         if newer.order <= older.order:
             return False
-        word, under = newer.said(one & POSITION_MASK), older.said(other & POSITION_MASK)
-        return word.ends >= under.ends and not (word.code >= RETRACTS > under.code)
+        word, under = newer.word(one & POSITION_MASK), older.word(other & POSITION_MASK)
+        ends = newer.created + (word >> TTL_SHIFT & THREE_BYTES)
+        return ends >= older.created + (under >> TTL_SHIFT & THREE_BYTES) and not (
+            word & 0xFF >= RETRACTS > under & 0xFF
+        )
 
 
-def _packed(refs: list[int]) -> Refs:
-    return refs[0] if len(refs) == 1 else tuple(refs)
+def within(table: Collection[PrefixKey], key: int) -> list[PrefixKey]:
+    """Every prefix of a table (a dictionary or set) that shares an address with `key`, itself included, ascending."""
+    length, (first, last) = key_length(key), key_span(key)
+    wider = [outer for outer in (truncate(key, bits) for bits in range(length)) if outer in table]
+    if first == last:
+        return wider + ([PrefixKey(key)] if key in table else [])
+    # Keys ascend by address, so what lies inside is in one range of integers, and no shorter than `key`.
+    end = key - length + (last - first << 8) + 0xFF
+    return wider + sorted(inner for inner in table if key <= inner <= end and inner & 0xFF >= length)
+
+
+def _several(refs: Refs) -> list[int]:
+    return [refs] if isinstance(refs, int) else list(refs)

@@ -254,7 +254,7 @@ class Ledger:
             if held is None:
                 continue
             if held.expires + LAG <= now:
-                deleted += held.count + 1
+                deleted += held.entries + 1
                 yield from self._remove(held)
                 continue
             yield from (key for key, end in zip(held.keys(), held.ends(), strict=True) if when <= end <= now)

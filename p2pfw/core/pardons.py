@@ -17,30 +17,27 @@ _NEVER = -1
 
 
 class Pardons:
-    """Which pardons there are on a prefix, of the announcements on a shelf."""
+    """Which pardons there are on a prefix, of those on a shelf. `refs` is for asking whether there are any."""
 
     def __init__(self, shelf: Shelf, directory: Directory) -> None:
         self._shelf, self._directory = shelf, directory
-        self._refs: dict[PrefixKey, tuple[int, ...]] = {}
-
-    def __contains__(self, key: int) -> bool:
-        return key in self._refs
+        self.refs: dict[PrefixKey, tuple[int, ...]] = {}
 
     def add(self, held: Held, keys: list[PrefixKey]) -> int:
         """Take in the records of a pardon. How many of its prefixes its origin had not pardoned yet."""
         fresh = self.fresh(held.origin, keys)
         for position, key in enumerate(keys):
-            self._refs[key] = (*self._refs.get(key, ()), held.slot << POSITION_BITS | position)
+            self.refs[key] = (*self.refs.get(key, ()), held.slot << POSITION_BITS | position)
         return fresh
 
     def discard(self, held: Held, keys: list[PrefixKey]) -> int:
         """Forget a pardon. For how many prefixes its origin has none left."""
         for key in keys:
-            left = tuple(ref for ref in self._refs[key] if ref >> POSITION_BITS != held.slot)
+            left = tuple(ref for ref in self.refs[key] if ref >> POSITION_BITS != held.slot)
             if left:
-                self._refs[key] = left
+                self.refs[key] = left
             else:
-                del self._refs[key]
+                del self.refs[key]
         return self.fresh(held.origin, keys)
 
     def fresh(self, origin: NodeId, keys: list[PrefixKey]) -> int:
@@ -50,13 +47,13 @@ class Pardons:
     def crowded(self, origin: NodeId, keys: list[PrefixKey]) -> bool:
         """True when the origin has as many pardons on one of these prefixes as it may have."""
         slots = self._shelf.slots
-        many = (refs for key in keys if len(refs := self._refs.get(key, ())) >= CROWD)
+        many = (refs for key in keys if len(refs := self.refs.get(key, ())) >= CROWD)
         return any(sum(slots[ref >> POSITION_BITS].origin == origin for ref in refs) >= CROWD for refs in many)
 
     def newest(self, key: PrefixKey, owner: OwnerId, now: float) -> int:
         """When the newest pardon was created that counts for the owner's statements on a prefix; -1: there is none."""
         newest = _NEVER
-        for ref in self._refs.get(key, ()):
+        for ref in self.refs.get(key, ()):
             held = self._shelf.slots[ref >> POSITION_BITS]
             if held.created > newest and held.said(ref & POSITION_MASK).ends > now:
                 newest = held.created if self._may_pardon(held.origin, owner, now) else newest
@@ -69,4 +66,4 @@ class Pardons:
         return certificate is None or Uses.PARDON in certificate.uses
 
     def _origins(self, key: PrefixKey) -> set[NodeId]:
-        return {self._shelf.slots[ref >> POSITION_BITS].origin for ref in self._refs.get(key, ())}
+        return {self._shelf.slots[ref >> POSITION_BITS].origin for ref in self.refs.get(key, ())}

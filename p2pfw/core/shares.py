@@ -40,6 +40,9 @@ class Used:
         self.octets += octets
 
 
+_NOTHING: Final = Used()
+
+
 class Shares:
     """What each owner and origin takes, and whether more would fit."""
 
@@ -52,12 +55,12 @@ class Shares:
 
     def used(self, owner: OwnerId) -> Used:
         """A copy of what the owner takes, with those that share with it."""
-        used = self._owners.get(self._pool(owner), Used())
+        used = self._owners.get(self._pool(owner), _NOTHING)
         return Used(used.prefixes, used.octets)
 
     def used_by(self, origin: NodeId) -> Used:
         """A copy of what one origin takes."""
-        used = self._origins.get(origin, Used())
+        used = self._origins.get(origin, _NOTHING)
         return Used(used.prefixes, used.octets)
 
     def settle(self, origin: NodeId, owner: OwnerId) -> None:
@@ -72,16 +75,16 @@ class Shares:
 
     def prefixes_left(self, origin: NodeId, owner: OwnerId, *, reserve: bool) -> int:
         """How many more prefixes the origin may speak about."""
-        used, own = self.used(owner), self.used_by(origin)
         limit, half = self._limits(self._share, reserve=reserve)
+        used, own = self._owners.get(self._pool(owner), _NOTHING), self._origins.get(origin, _NOTHING)
         return min(limit - used.prefixes, half - own.prefixes)
 
     def check_octets(self, origin: NodeId, owner: OwnerId, octets: int, *, reserve: bool) -> None:
         """ShareError when so many bytes more are too many."""
         limit, half = self._limits(self._share * OCTETS_A_PREFIX, reserve=reserve)
-        if self.used(owner).octets + octets > limit:
+        if self._owners.get(self._pool(owner), _NOTHING).octets + octets > limit:
             raise ShareError("its owner's share of the store is used up")
-        if self.used_by(origin).octets + octets > half:
+        if self._origins.get(origin, _NOTHING).octets + octets > half:
             raise ShareError("half of its owner's share is used up by this origin")
 
     def check_sealed(self, owner: OwnerId, octets: int) -> None:

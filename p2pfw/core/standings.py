@@ -12,8 +12,8 @@ from typing import Final
 
 from p2pfw.core.announcement import FUTURE, Action, Category
 from p2pfw.core.directory import Directory
-from p2pfw.core.held import POSITION_BITS, POSITION_MASK, RETRACTS, Held, Said, Shelf
-from p2pfw.core.identity import NodeId, Uses
+from p2pfw.core.held import AGE_SHIFT, POSITION_BITS, POSITION_MASK, RETRACTS, THREE_BYTES, TTL_SHIFT, Held, Said, Shelf
+from p2pfw.core.identity import NodeId, OwnerId, Uses
 from p2pfw.core.index import PrefixIndex
 from p2pfw.core.pardons import Pardons
 from p2pfw.core.prefix import PrefixKey
@@ -34,6 +34,7 @@ _SAYS: Final = {
     for confidence in range(8)
 }
 """Code byte → action, category, confidence."""
+_BLOCKS: Final = {value: says for value, says in _SAYS.items() if value < RETRACTS}
 
 _Entry = tuple[Held, Said]
 
@@ -44,6 +45,9 @@ class Standings:
     def __init__(self, shelf: Shelf, index: PrefixIndex, pardons: Pardons, directory: Directory) -> None:
         self._shelf, self._index, self._pardons, self._directory = shelf, index, pardons, directory
         self._voided: deque[Held] = deque(maxlen=VOIDED_SHOWN)
+        self._at = 0.0
+        self._changes = -1
+        self._owners: dict[NodeId, tuple[OwnerId | None, bool]] = {}
 
     def live(self, key: PrefixKey, now: float) -> list[Statement]:
         """The statements about exactly this prefix that count; several in order of their origins."""
@@ -52,10 +56,11 @@ class Standings:
             return []
         if isinstance(found, int):
             held = self._shelf.slots[found >> POSITION_BITS]
-            said = held.said(found & POSITION_MASK)
-            return self._counting(((held, said),), key, now) if said.ends > now else []
-        newest = _newest(self._entries(key), now)
-        return self._counting([newest[origin] for origin in sorted(newest)], key, now)
+            one = self._live(held, held.word(found & POSITION_MASK), key, now)
+            return [] if one is None else [one]
+        holders = self._holders(found, now)
+        each = [self._live(*holders[origin], key, now) for origin in sorted(holders)]
+        return [one for one in each if one is not None]
 
     def every(self, key: PrefixKey, now: float) -> list[Statement]:
         """All BLOCKs about exactly this prefix that are still known, with what became of each; by origin, newest first.
@@ -95,29 +100,52 @@ class Standings:
         """Show it as voided for a while."""
         self._voided.append(held)
 
-    def _counting(self, holders: Iterable[_Entry], key: PrefixKey, now: float) -> list[Statement]:
-        counting = []
-        owner_of, uses_of = self._directory.owner_of, self._directory.uses_of
-        for held, (stated, ends, code) in holders:
-            if code >= RETRACTS or held.created > now + FUTURE:
-                continue
-            owner = owner_of(held.origin, now)
-            uses = int.__and__(uses_of(held.origin, now), _ANNOUNCE | _FLEET)
-            if owner is None or not uses & _ANNOUNCE:
-                continue
-            if key in self._pardons and stated <= self._pardons.newest(key, owner, now):
-                continue
-            action, category, confidence = _SAYS[code]
-            counting.append(
-                tuple.__new__(
-                    Statement,
-                    (
-                        _SIGNED, held.origin, owner, uses & _FLEET != 0, action, category, confidence,
-                        held.created, stated, ends, held.basis, _LIVE, held.id, "", 0.0, False,
-                    ),
-                )
-            )  # fmt: skip
-        return counting
+    def _holders(self, refs: tuple[int, ...], now: float) -> dict[NodeId, tuple[Held, int]]:
+        """Like `_newest`, with words: this is where a judgement of everything spends its time."""
+        newest: dict[NodeId, tuple[Held, int]] = {}
+        for ref in refs:
+            held = self._shelf.slots[ref >> POSITION_BITS]
+            word = held.word(ref & POSITION_MASK)
+            if held.created + (word >> TTL_SHIFT & THREE_BYTES) > now:
+                other = newest.get(held.origin)
+                if other is None or held.order > other[0].order:
+                    newest[held.origin] = held, word
+        return newest
+
+    def _live(self, held: Held, word: int, key: PrefixKey, now: float) -> Statement | None:
+        """The statement of an entry that holds unless it has ended, if it counts."""
+        says = _BLOCKS.get(word & 0xFF)
+        created = held.created
+        ends = created + (word >> TTL_SHIFT & THREE_BYTES)
+        if says is None or ends <= now or created > now + FUTURE:
+            return None
+        origin = held.origin
+        owner, fleet = self._speaks_for(origin, now)
+        if owner is None:
+            return None
+        stated = created - (word >> AGE_SHIFT & THREE_BYTES)
+        if key in self._pardons.refs and stated <= self._pardons.newest(key, owner, now):
+            return None
+        action, category, confidence = says
+        return tuple.__new__(
+            Statement,
+            (
+                _SIGNED, origin, owner, fleet, action, category, confidence,
+                created, stated, ends, held.basis, _LIVE, held.id, "", 0.0, False,
+            ),
+        )  # fmt: skip
+
+    def _speaks_for(self, origin: NodeId, now: float) -> tuple[OwnerId | None, bool]:
+        """(owner for whom it announces now, or None; whether as fleet). Kept while neither time nor directory moves."""
+        directory = self._directory
+        if now != self._at or directory.changes != self._changes:
+            self._at, self._changes, self._owners = now, directory.changes, {}
+        speaks = self._owners.get(origin)
+        if speaks is None:
+            uses = int(directory.uses_of(origin, now))
+            owner = directory.owner_of(origin, now) if uses & _ANNOUNCE else None
+            speaks = self._owners[origin] = owner, uses & _FLEET != 0
+        return speaks
 
     def _entries(self, key: PrefixKey) -> Iterator[_Entry]:
         found = self._index.get(key)
@@ -138,7 +166,7 @@ class Standings:
             return Standing.FUTURE
         # A pardon by the owner that the origin had last is shown as such although it would not count now.
         owner = self._directory.carried_owner(held.origin, now)
-        if owner is not None and key in self._pardons and said.stated <= self._pardons.newest(key, owner, now):
+        if owner is not None and key in self._pardons.refs and said.stated <= self._pardons.newest(key, owner, now):
             return Standing.PARDONED
         if not Uses.ANNOUNCE & self._directory.uses_of(held.origin, now):
             return Standing.UNCERTIFIED
