@@ -1,0 +1,1 @@
+"""Sessions with peers over websockets: the network adapter behind ports.Transport."""
