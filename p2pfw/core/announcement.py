@@ -42,6 +42,7 @@ from p2pfw.core.header import (
     RawAnnouncement,
     announcement_id,
     content_hash,
+    dated_by_owner,
     lifetime,
 )
 from p2pfw.core.identity import CARRIED_AFTER, SIGNATURE_BYTES, Certificate, NetworkId, Revocation, verify
@@ -84,8 +85,9 @@ def check_time(header: Header, network: NetworkId, now: float) -> None:
         raise WrongNetworkError("made for another network")
     if max(header.created_ms, header.epoch) > (now + FUTURE) * MILLISECONDS:
         raise FutureError(f"created or begun more than {FUTURE} s after now")
-    if not 0 < header.expires - header.created <= lifetime(header.kind):
-        raise LifetimeError(f"lives {header.expires - header.created} s, of at most {lifetime(header.kind)}")
+    longest = lifetime(header.kind) + (FUTURE if dated_by_owner(header.kind) else 0)
+    if not 0 < header.expires - header.created <= longest:
+        raise LifetimeError(f"lives {header.expires - header.created} s, of at most {longest}")
     if header.expires <= now:
         raise ExpiredError("its time has passed")
 
@@ -148,7 +150,7 @@ def _required_expires(announcement: Announcement) -> int | None:
             checkpoint = Checkpoint.decode(body)
             if (checkpoint.epoch, checkpoint.seq) > header.order:
                 raise MalformedError("a checkpoint that voids what comes after itself")
-            return header.created + lifetime(Kind.CHECKPOINT)
+            return None
         case _:
             return None
 

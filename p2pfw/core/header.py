@@ -58,6 +58,11 @@ def lifetime(kind: int) -> int:
     return _LIFETIMES.get(kind, MAX_LIFETIME)
 
 
+def dated_by_owner(kind: int) -> bool:
+    """True where expiry counts from a time that the owner's clock stated, which may be ahead of the origin's."""
+    return kind in (Kind.CERTIFICATE, Kind.REVOCATION)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """What the origin signed. `epoch` and `created_ms` are Unix milliseconds, `expires` Unix seconds (exclusive)."""

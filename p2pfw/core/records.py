@@ -130,12 +130,10 @@ def _columns4(body: bytes) -> Columns:
 
 
 def _columns6(body: bytes) -> Columns:
-    highs, lows, spans, tails = zip(*_RECORD6.iter_unpack(body), strict=True)
-    keys = [
-        _V6_BIT | high << 72 | low << 8 | length
-        for high, low, length in zip(highs, lows, body[16::RECORD6_BYTES], strict=True)
-    ]
-    return _columns(keys, spans, tails, body[RECORD6_BYTES - 1 :: RECORD6_BYTES])
+    words = struct.unpack(f">{len(body) // 4}I", body)
+    # Address and length lie side by side, which is what a key is.
+    keys = [_V6_BIT | int.from_bytes(body[start : start + 17]) for start in range(0, len(body), RECORD6_BYTES)]
+    return _columns(keys, words[4::6], words[5::6], body[RECORD6_BYTES - 1 :: RECORD6_BYTES])
 
 
 def _columns(keys: list[int], spans: Sequence[int], tails: Sequence[int], codes: bytes) -> Columns:
