@@ -87,9 +87,9 @@ class Machine:
         """A new process over the same store: new epoch, no sessions. What it says first: its certificate, once."""
         self.up = True
         self.epoch, self.seq = int(self.wall(time) * 1000), 0
-        settings = Settings(store_id=self.random.randbytes(16), limits=limits)
+        settings = Settings(network=self.network, store_id=self.random.randbytes(16), limits=limits)
         archive = Archive(self.intake, self.ledger, self.directory)
-        self.gossip = Gossip(self.node, self.network, archive, self.carries, settings, self.random)
+        self.gossip = Gossip(self.node, archive, self.carries, settings, self.random, Moment(self.wall(time), time))
         if self.ledger.announcements_of(self.node, self.wall(time), kind=Kind.CERTIFICATE):
             return []
         return [self.record(build_certificate(self.key, self.stamp(time), self.certificate), time)]

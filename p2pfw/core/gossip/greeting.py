@@ -11,7 +11,7 @@ from p2pfw.core.announcement import CONTEXT
 from p2pfw.core.gossip.events import Overtaken, Refused
 from p2pfw.core.gossip.links import Context, Link
 from p2pfw.core.header import Header
-from p2pfw.core.identity import NetworkId, verify
+from p2pfw.core.identity import verify
 from p2pfw.core.wire import VERSION, ByeCode, Hello, Ping, Pong
 from p2pfw.errors import FrameError, PeerError, SignatureError, WrongNetworkError
 
@@ -22,9 +22,8 @@ TOKEN_BITS: Final = 31
 class Greeting:
     """The beginning of a session, and its pulse."""
 
-    def __init__(self, context: Context, network: NetworkId) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._network = network
 
     def greet(self, link: Link) -> None:
         """Our HELLO, with our proof of what we hold of the peer's."""
@@ -105,7 +104,7 @@ class Greeting:
 
     def _proven(self, frame: Hello) -> tuple[int, int]:
         header = Header.decode(frame.held_header)
-        if header.network != self._network[: len(header.network)]:
+        if header.network != self._context.settings.network[: len(header.network)]:
             raise WrongNetworkError("a header of another network")
         if header.origin != self._context.own or not verify(
             self._context.own, CONTEXT, frame.held_header, frame.held_signature

@@ -15,7 +15,7 @@ from p2pfw.core.gossip.limits import COURTESY, Allowance, Limits
 from p2pfw.core.gossip.recent import Recent
 from p2pfw.core.gossip.reconcile import Round, Snapshot
 from p2pfw.core.gossip.wants import Wants
-from p2pfw.core.identity import NodeId, OwnerId
+from p2pfw.core.identity import NetworkId, NodeId, OwnerId
 from p2pfw.core.wire import Bye, ByeCode, Frame, Pushed, ROpen, Scope
 from p2pfw.errors import PeerError
 
@@ -42,6 +42,7 @@ class Randomness(Protocol):
 class Settings:
     """Gossip's numbers. Seconds unless named otherwise."""
 
+    network: NetworkId
     store_id: bytes
     """16 bytes; new for every database that begins or is restored."""
     record: bytes = b""
@@ -147,13 +148,14 @@ class Context:
         carried: Callable[[], frozenset[OwnerId]],
         settings: Settings,
         random: Randomness,
+        now: Moment,
     ) -> None:
         self.own, self.archive, self.carried, self.settings, self.random = own, archive, carried, settings, random
         self.links: dict[int, Link] = {}
         self.wants = Wants()
         self.counts: Counter[str] = Counter()
         self.effects: list[Effect] = []
-        self.now = Moment(0.0, 0.0)
+        self.now = now
 
     def link(self, peer: int, node: NodeId, *, outbound: bool) -> Link:
         """A new link, ready for HELLO."""

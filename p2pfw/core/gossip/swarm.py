@@ -33,7 +33,7 @@ from p2pfw.core.gossip.greeting import Greeting
 from p2pfw.core.gossip.inflow import Inflow
 from p2pfw.core.gossip.links import Context, Link, Randomness, Settings
 from p2pfw.core.gossip.sync import Syncs
-from p2pfw.core.identity import NetworkId, NodeId, OwnerId
+from p2pfw.core.identity import NodeId, OwnerId
 from p2pfw.core.wire import (
     Bye,
     Carry,
@@ -84,14 +84,14 @@ class Gossip:
     def __init__(
         self,
         own: NodeId,
-        network: NetworkId,
         archive: Archive,
         carried: Callable[[], frozenset[OwnerId]],
         settings: Settings,
         random: Randomness,
+        now: Moment,
     ) -> None:
-        self._context = Context(own, archive, carried, settings, random)
-        self._greeting = Greeting(self._context, network)
+        self._context = Context(own, archive, carried, settings, random, now)
+        self._greeting = Greeting(self._context)
         self._carry = CarryExchange(self._context)
         self._syncs = Syncs(self._context)
         self._broadcast = Broadcast(self._context)
