@@ -98,14 +98,14 @@ def _key(text: str) -> int:
     return v4_key(int.from_bytes(socket.inet_pton(socket.AF_INET, address)), int(length) if slash else 32)
 
 
-def parse_counters(text: str, member: str) -> tuple[int, int] | None:
-    """(packets, bytes) of one member in the output of `ipset save`, without reading the others; None: not in it."""
-    found = re.search(rf"^add \S+ {re.escape(member)} (.*)$", text, re.MULTILINE)
-    if found is None:
+def parse_counters(output: bytes, name: str, member: str) -> tuple[int, int] | None:
+    """(packets, bytes) of one member in the output of `ipset save NAME`, found without reading the others; or None."""
+    _, found, rest = output.partition(f"\nadd {name} {member} ".encode())
+    if not found:
         return None
-    words = found[1].split(" ")
+    words = rest.partition(b"\n")[0].split()
     try:
-        return int(words[words.index("packets") + 1]), int(words[words.index("bytes") + 1])
+        return int(words[words.index(b"packets") + 1]), int(words[words.index(b"bytes") + 1])
     except (ValueError, IndexError):
         return 0, 0
 

@@ -112,7 +112,8 @@ def _blocks4(head: str, batch: list[tuple[int, int]], now: int) -> str:
     text, latest = socket.inet_ntoa, now + MAX_TIMEOUT
     return "".join(
         [
-            f"{head}{text((key >> 8).to_bytes(4))}/{key & 0xFF} timeout {min(end, latest) - now if end else 0}\n"
+            f"{head}{text((key >> 8).to_bytes(4))}/{key & 0xFF}"
+            f" timeout {end - now if now < end <= latest else MAX_TIMEOUT if end else 0}\n"
             for key, end in batch
             if end > now or not end
         ]
@@ -124,7 +125,7 @@ def _blocks6(head: str, batch: list[tuple[int, int]], now: int) -> str:
     return "".join(
         [
             f"{head}{text(family, (key >> 8 & _ADDRESS).to_bytes(16))}/{key & 0xFF}"
-            f" timeout {min(end, latest) - now if end else 0}\n"
+            f" timeout {end - now if now < end <= latest else MAX_TIMEOUT if end else 0}\n"
             for key, end in batch
             if end > now or not end
         ]

@@ -119,11 +119,19 @@ def test_any_text_is_read_or_refused(text: str):
 
 def test_counters_of_one_member():
     """Found without reading the others; a member that is not there has none."""
-    assert parse_counters(SAVED, "2001:db8::/32") == (41, 4100)
-    assert parse_counters(SAVED, "::") == (0, 0)
-    assert parse_counters(SAVED, "2001:db8::") is None
-    assert parse_counters("add s 10.0.0.1 timeout 3\n", "10.0.0.1") == (0, 0)
-    assert parse_counters("add s 10x0.0.1 timeout 3\n", "10.0.0.1") is None
+    saved = SAVED.encode()
+
+    assert parse_counters(saved, "p2pfw-block6", "2001:db8::/32") == (41, 4100)
+    assert parse_counters(saved, "p2pfw-block6", "::") == (0, 0)
+    assert parse_counters(saved, "p2pfw-block6", "2001:db8::") is None
+    assert parse_counters(saved, "p2pfw-block4", "::") is None
+
+
+def test_a_member_without_counters_has_none_dropped():
+    """A set that somebody made without them."""
+    saved = b"create s hash:net\nadd s 10.0.0.1 timeout 3\n"
+
+    assert parse_counters(saved, "s", "10.0.0.1") == (0, 0)
 
 
 def test_tables_are_read():

@@ -169,25 +169,19 @@ def test_a_foreign_rule_on_our_set_is_told_and_the_set_emptied(box: Box, kernel:
     assert "add" not in box.sh("ipset save p2pfw-block4")
 
 
-def test_uninstalling_leaves_the_firewall_as_it_was(lab: Lab, tmp_path: Path, entries: dict[int, int]):
-    """`iptables-save` byte for byte, on a host that had a raw table, with either variant."""
-    for variant in VARIANTS:
-        (tmp_path / variant).mkdir()
-        box = Box(lab.host(variant), tmp_path / variant)
-        box.choose(variant)
-        box.sh(FOREIGN)
-        before, sets = box.rules(), box.sets()
-        _enforce(box, entries)
-        assert "p2pfw" in box.rules()
-        removed = uninstall("p2pfw", box.runner())
+def test_uninstalling_leaves_the_firewall_as_it_was(box: Box, entries: dict[int, int]):
+    """`iptables-save` byte for byte, foreign rules in the same tables included, and the sets of others."""
+    box.sh("ip6tables -w 5 -t raw -S")  # the legacy variant lists a table from its first use on, whoever used it
+    before, sets = box.rules(), box.sets()
+    _enforce(box, entries)
+    during = box.rules()
+    removed = uninstall("p2pfw", box.runner())
 
-        if variant == "legacy":  # the kernel lists a legacy table from its first use to its end
-            before = before.replace("*filter", "*raw\n:PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n*filter")
-        assert len(removed) == 6
-        assert _plain(box.rules()) == _plain(before) or variant == "legacy"
-        assert "p2pfw" not in box.rules()
-        assert box.sets() == sets
-        assert uninstall("p2pfw", box.runner()) == ()
+    assert "p2pfw" in during
+    assert len(removed) == 6
+    assert box.rules() == before
+    assert box.sets() == sets
+    assert uninstall("p2pfw", box.runner()) == ()
 
 
 def test_uninstalling_on_a_fresh_host_leaves_nothing(lab: Lab, tmp_path: Path, entries: dict[int, int]):
@@ -235,7 +229,3 @@ def _enforce(box: Box, entries: dict[int, int]) -> None:
     kernel.allow(frozenset())
     kernel.replace(entries)
     kernel.enforce()
-
-
-def _plain(text: str) -> str:
-    return text

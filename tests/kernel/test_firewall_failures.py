@@ -103,7 +103,7 @@ def test_a_held_lock_is_waited_for_and_told(box: Box, kernel: Kernel):
     slow.allow(frozenset())
     with box.host.popen(["flock", "/run/xtables.lock", "cat"], stdin=subprocess.PIPE) as holder:
         until(lambda: "0" not in box.sh("flock -n /run/xtables.lock true && echo 0 || true"))
-        with pytest.raises(FirewallError, match="ip6?tables-restore -w 5 --noflush: exit code 4"):
+        with pytest.raises(FirewallError, match=r"ip6?tables-restore -w 5 --noflush: exit code 4"):
             slow.enforce()
         holder.stdin.close()
     slow.enforce()
