@@ -22,6 +22,8 @@ from p2pfw.core.statement import Statement
 from p2pfw.core.verdict import Decision, Reason, Verdict
 from p2pfw.core.wheel import Wheel
 
+__all__ = ["REFILL", "Adoption", "Change", "Word"]
+
 _SCORED: Final = frozenset(code(Decision.ADOPT, reason) for reason in (Reason.OK, Reason.LOCAL))
 """What the score adopted: only that is kept by hysteresis."""
 _SIGNED: Final = frozenset(code(Decision.ADOPT, reason) for reason in (Reason.OK, Reason.FLEET))
@@ -116,15 +118,16 @@ class Adoption:
 
     def judge_some(self, now: float, budget: int) -> list[Change]:
         """Judge up to `budget` prefixes, what was marked last before the rest of a full judgement; what changed."""
-        changes: list[Change] = []
-        for _ in range(budget):
-            key = self._next()
-            if key is None:
-                self._end_sweep()
-                break
-            change = self._judge_one(key, now)
-            if change is not None:
-                changes.append(change)
+        return self._judge((key for _ in range(budget) if (key := self._next()) is not None), now)
+
+    def judge_these(self, keys: Iterable[PrefixKey], now: float) -> list[Change]:
+        """Judge these at once, whatever else waits; what changed."""
+        keys = list(keys)
+        self._dirty.difference_update(keys)
+        return self._judge(keys, now)
+
+    def _judge(self, keys: Iterable[PrefixKey], now: float) -> list[Change]:
+        changes = [change for key in keys if (change := self._judge_one(key, now)) is not None]
         if len(self._wheel) > 2 * len(self._verdicts) + 1024:
             self._rebuild_wheel()
         return changes
@@ -138,12 +141,10 @@ class Adoption:
             key = self._fresh.pop()
             if key not in self._verdicts:
                 return key
-        return None
-
-    def _end_sweep(self) -> None:
         if self._sweeping:
             self._sweeping = False
             self._before.clear()
+        return None
 
     def _judge_one(self, key: PrefixKey, now: float) -> Change | None:
         old = self._verdicts.get(key)

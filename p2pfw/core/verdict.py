@@ -4,7 +4,7 @@ Only the words; see policy for the rules. The words are part of the API: they ar
 """
 
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from p2pfw.core.identity import NodeId
 
@@ -17,9 +17,12 @@ class Decision(IntEnum):
     REFUSE = 2
 
     @property
-    def word(self) -> str:
+    def word(self) -> Literal["ADOPT", "HOLD", "REFUSE"]:
         """As the API spells it."""
-        return self.name
+        return _DECISION_WORDS[self]
+
+
+_DECISION_WORDS: Final[tuple[Literal["ADOPT"], Literal["HOLD"], Literal["REFUSE"]]] = ("ADOPT", "HOLD", "REFUSE")
 
 
 class Reason(IntEnum):
