@@ -59,11 +59,12 @@ class DialledSocket(aiohttp.ClientWebSocketResponse):
     """The calling side's; made by aiohttp's client session."""
 
     def abort(self) -> None:
-        """Drop the connection."""
+        """Drop the connection, and give it back to aiohttp's books."""
         connection = self._response.connection
         transport = connection.transport if connection is not None else None
         if transport is not None:
             transport.abort()
+        self._response.close()
 
 
 async def _refuse_redirect(
