@@ -1,79 +1,32 @@
 """The frames of a session as values (protocol 3): one class a kind, and no value that breaks its limits.
 
 Formats are final: a field is never added to a kind, a new need is a new kind (unknown kinds are ignored). Whoever makes
-a frame meets the same checks as whoever receives one; FrameError says what is wrong. How frames become bytes is wire's
-business, what they do is gossip's.
+a frame meets the same checks as whoever receives one; FrameError says what is wrong. JOIN is in joinframes, the frames
+of a reconciliation in rangeframes. How frames become bytes is wire's business, what they do is gossip's.
 """
 
-import math
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Final
 
-from p2pfw.core.canonical import MAX_COUNTER, MAX_TIME
-from p2pfw.core.identity import KEY_BYTES, MAX_CERTIFICATE_BYTES, SIGNATURE_BYTES
-from p2pfw.errors import FrameError
+from p2pfw.core.canonical import MAX_TIME
+from p2pfw.core.fields import blob, blobs, need, number
+from p2pfw.core.identity import KEY_BYTES, SIGNATURE_BYTES
 
 # Changing any of these breaks peers.
 ID_BYTES: Final = 16
 """Frames name an announcement by the first 16 bytes of its id."""
-BOUND_BYTES: Final = 24
-"""The upper end of a range, exclusive: a beginning of created (ms, 8 bytes big-endian) + 16 bytes of id."""
 STORE_ID_BYTES: Final = 16
-SALT_BYTES: Final = 16
-FINGERPRINT_BYTES: Final = 16
 MAX_HEADER_BYTES: Final = 256
 MAX_BODY_BYTES: Final = 32_768
 MAX_PUSHED: Final = 512
 MAX_IDS: Final = 4_000
 MAX_RUNS: Final = 256
 MAX_CARRIED: Final = 1_900
-MAX_RANGES: Final = 2_000
-MAX_SCOPE_OWNERS: Final = 500
 MAX_RECORDS: Final = 32
 MAX_RECORD_BYTES: Final = 1_024
-MAX_NODES: Final = 512
-MAX_ADDRESSES: Final = 8
-MAX_CHARTER_BYTES: Final = 32_768
 MAX_MS: Final = MAX_TIME * 1000
 MAX_HOP: Final = 255
-
-_NAME: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._@ -]{0,62}[A-Za-z0-9])?)?")
-_ADDRESS: Final = re.compile(r"[!-~]{1,255}")
-_CODE: Final = re.compile(r"[a-z0-9-]{1,32}")
-
-
-def _need(holds: bool, what: str) -> None:  # noqa: FBT001
-    if not holds:
-        raise FrameError(what)
-
-
-def _number(what: str, value: int, most: int = MAX_COUNTER) -> None:
-    _need(isinstance(value, int) and type(value) is not bool and 0 <= value <= most, what)
-
-
-def _blob(what: str, value: bytes, least: int, most: int) -> None:
-    _need(type(value) is bytes and least <= len(value) <= most, what)
-
-
-def _text(what: str, value: str, form: re.Pattern[str]) -> None:
-    _need(type(value) is str and form.fullmatch(value) is not None, what)
-
-
-def _blobs(what: str, values: Sequence[bytes], size: int, most: int) -> None:
-    _need(len(values) <= most and all(type(value) is bytes and len(value) == size for value in values), what)
-
-
-def _addresses(values: Sequence[str]) -> None:
-    _need(len(values) <= MAX_ADDRESSES, "too many addresses")
-    for value in values:
-        _text("not an address", value, _ADDRESS)
-
-
-def _share(what: str, value: float) -> None:
-    _need(type(value) is float and math.isfinite(value) and 0.0 <= value <= 1.0, what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +43,16 @@ class Hello:
     """Our own signed peer record; opaque here."""
 
     def __post_init__(self) -> None:
-        _need(1 <= len(self.versions) <= 16, "versions")
+        need(1 <= len(self.versions) <= 16, "versions")
         for version in self.versions:
-            _number("version", version, 255)
-        _blob("store id", self.store_id, STORE_ID_BYTES, STORE_ID_BYTES)
-        _number("clock", self.clock_ms, MAX_MS)
-        _blob("held header", self.held_header, 0, MAX_HEADER_BYTES)
-        _blob("held signature", self.held_signature, 0, SIGNATURE_BYTES)
+            number("version", version, 255)
+        blob("store id", self.store_id, STORE_ID_BYTES, STORE_ID_BYTES)
+        number("clock", self.clock_ms, MAX_MS)
+        blob("held header", self.held_header, 0, MAX_HEADER_BYTES)
+        blob("held signature", self.held_signature, 0, SIGNATURE_BYTES)
         signed = SIGNATURE_BYTES if self.held_header else 0
-        _need(len(self.held_signature) == signed, "held header and signature belong together")
-        _blob("record", self.record, 0, MAX_RECORD_BYTES)
+        need(len(self.held_signature) == signed, "held header and signature belong together")
+        blob("record", self.record, 0, MAX_RECORD_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +64,8 @@ class Ping:
     clock_ms: int
 
     def __post_init__(self) -> None:
-        _number("token", self.token)
-        _number("clock", self.clock_ms, MAX_MS)
+        number("token", self.token)
+        number("clock", self.clock_ms, MAX_MS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +77,8 @@ class Pong:
     clock_ms: int
 
     def __post_init__(self) -> None:
-        _number("token", self.token)
-        _number("clock", self.clock_ms, MAX_MS)
+        number("token", self.token)
+        number("clock", self.clock_ms, MAX_MS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +105,10 @@ class Pushed:
     body: bytes
 
     def __post_init__(self) -> None:
-        _number("hop", self.hop, MAX_HOP)
-        _blob("header", self.header, 1, MAX_HEADER_BYTES)
-        _blob("signature", self.signature, SIGNATURE_BYTES, SIGNATURE_BYTES)
-        _blob("body", self.body, 0, MAX_BODY_BYTES)
+        number("hop", self.hop, MAX_HOP)
+        blob("header", self.header, 1, MAX_HEADER_BYTES)
+        blob("signature", self.signature, SIGNATURE_BYTES, SIGNATURE_BYTES)
+        blob("body", self.body, 0, MAX_BODY_BYTES)
 
     @property
     def size(self) -> int:
@@ -171,7 +124,7 @@ class Push:
     items: tuple[Pushed, ...]
 
     def __post_init__(self) -> None:
-        _need(1 <= len(self.items) <= MAX_PUSHED, "number of announcements")
+        need(1 <= len(self.items) <= MAX_PUSHED, "number of announcements")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +136,9 @@ class Ihave:
     ids: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
-        _number("hop", self.hop, MAX_HOP)
-        _need(bool(self.ids), "no ids")
-        _blobs("ids", self.ids, ID_BYTES, MAX_IDS)
+        number("hop", self.hop, MAX_HOP)
+        need(bool(self.ids), "no ids")
+        blobs("ids", self.ids, ID_BYTES, MAX_IDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,10 +151,10 @@ class Run:
     last: int
 
     def __post_init__(self) -> None:
-        _blob("origin", self.origin, KEY_BYTES, KEY_BYTES)
-        for number in (self.epoch, self.first, self.last):
-            _number("epoch or seq", number)
-        _need(self.first <= self.last, "a run that ends before it begins")
+        blob("origin", self.origin, KEY_BYTES, KEY_BYTES)
+        for value in (self.epoch, self.first, self.last):
+            number("epoch or seq", value)
+        need(self.first <= self.last, "a run that ends before it begins")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,8 +166,8 @@ class Want:
     runs: tuple[Run, ...] = ()
 
     def __post_init__(self) -> None:
-        _need(bool(self.ids or self.runs) and len(self.runs) <= MAX_RUNS, "ids or runs")
-        _blobs("ids", self.ids, ID_BYTES, MAX_IDS)
+        need(bool(self.ids or self.runs) and len(self.runs) <= MAX_RUNS, "ids or runs")
+        blobs("ids", self.ids, ID_BYTES, MAX_IDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,8 +179,8 @@ class Miss:
     runs: tuple[Run, ...] = ()
 
     def __post_init__(self) -> None:
-        _need(bool(self.ids or self.runs) and len(self.runs) <= MAX_RUNS, "ids or runs")
-        _blobs("ids", self.ids, ID_BYTES, MAX_IDS)
+        need(bool(self.ids or self.runs) and len(self.runs) <= MAX_RUNS, "ids or runs")
+        blobs("ids", self.ids, ID_BYTES, MAX_IDS)
 
 
 class RefuseCode(IntEnum):
@@ -266,11 +219,11 @@ class Refuse:
     limit: int = 0
 
     def __post_init__(self) -> None:
-        _number("code", self.code, 255)
-        _number("scope", self.scope, 255)
-        _blob("subject", self.subject, 0, 64)
-        _number("until", self.until_ms, MAX_MS)
-        _number("limit", self.limit)
+        number("code", self.code, 255)
+        number("scope", self.scope, 255)
+        blob("subject", self.subject, 0, 64)
+        number("until", self.until_ms, MAX_MS)
+        number("limit", self.limit)
 
 
 class CarryForm(IntEnum):
@@ -297,85 +250,12 @@ class Carry:
     removed: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
-        _number("form", self.form, CarryForm.CHANGE)
-        _blob("digest", self.digest, 32, 32)
-        _blobs("added", self.added, KEY_BYTES, MAX_CARRIED)
-        _blobs("removed", self.removed, KEY_BYTES, MAX_CARRIED - len(self.added))
-        _need(self.form >= CarryForm.SET or not self.added, "owners in a form that has none")
-        _need(self.form == CarryForm.CHANGE or not self.removed, "removed owners in a form that has none")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinNode:
-    """One node of the inviter's fleet."""
-
-    node: bytes
-    name: str
-    addresses: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        _blob("node", self.node, KEY_BYTES, KEY_BYTES)
-        _text("node name", self.name, _NAME)
-        _addresses(self.addresses)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinRequest:
-    """From who was invited; its node id is the session's. `trust`: what a guest gives the inviter's owner (0..1)."""
-
-    KIND: ClassVar = 12
-    FORM: ClassVar = 0
-    guest: bool
-    name: str
-    addresses: tuple[str, ...]
-    owner: bytes = b""
-    owner_name: str = ""
-    trust: float = 0.0
-
-    def __post_init__(self) -> None:
-        _need(type(self.guest) is bool, "guest")
-        _text("name", self.name, _NAME)
-        _addresses(self.addresses)
-        _need(self.owner == b"" or len(self.owner) == KEY_BYTES, "owner")
-        _blob("owner", self.owner, 0, KEY_BYTES)
-        _text("owner name", self.owner_name, _NAME)
-        _share("trust", self.trust)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinAnswer:
-    """From the inviter. `certificate` is empty for a guest, `trust` what the inviter gives the guest's owner."""
-
-    KIND: ClassVar = 12
-    FORM: ClassVar = 1
-    certificate: bytes
-    owner: bytes
-    owner_name: str
-    network: str
-    nodes: tuple[JoinNode, ...]
-    charter: bytes = b""
-    trust: float = 0.0
-
-    def __post_init__(self) -> None:
-        _blob("certificate", self.certificate, 0, MAX_CERTIFICATE_BYTES)
-        _blob("owner", self.owner, KEY_BYTES, KEY_BYTES)
-        _text("owner name", self.owner_name, _NAME)
-        _text("network", self.network, _NAME)
-        _need(len(self.nodes) <= MAX_NODES, "too many nodes")
-        _blob("charter", self.charter, 0, MAX_CHARTER_BYTES)
-        _share("trust", self.trust)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JoinRefusal:
-    """From the inviter: no, and a code that says why ("used", "expired", "unknown", "no-owner-key")."""
-
-    KIND: ClassVar = 12
-    FORM: ClassVar = 2
-    code: str
-
-    def __post_init__(self) -> None:
-        _text("code", self.code, _CODE)
+        number("form", self.form, CarryForm.CHANGE)
+        blob("digest", self.digest, 32, 32)
+        blobs("added", self.added, KEY_BYTES, MAX_CARRIED)
+        blobs("removed", self.removed, KEY_BYTES, MAX_CARRIED - len(self.added))
+        need(self.form >= CarryForm.SET or not self.added, "owners in a form that has none")
+        need(self.form == CarryForm.CHANGE or not self.removed, "removed owners in a form that has none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -387,126 +267,8 @@ class Since:
     cursor: int
 
     def __post_init__(self) -> None:
-        _blob("store id", self.store_id, STORE_ID_BYTES, STORE_ID_BYTES)
-        _number("cursor", self.cursor)
-
-
-class RangeMode(IntEnum):
-    """What is said of one range (protocol 5)."""
-
-    SKIP = 0
-    """Nothing to say."""
-    FINGERPRINT = 1
-    """The keyed hash of what I hold here."""
-    LIST = 2
-    """All ids that I hold here; tell me what I lack."""
-    LACK = 3
-    """Ids that I hold here and you do not."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """From the end of the range before (or the beginning of time) up to `upper`, exclusive."""
-
-    upper: bytes
-    mode: int
-    data: bytes = b""
-
-    def __post_init__(self) -> None:
-        _blob("upper", self.upper, 1, BOUND_BYTES)
-        _number("mode", self.mode, RangeMode.LACK)
-        _blob("data", self.data, 0, MAX_IDS * ID_BYTES)
-        match self.mode:
-            case RangeMode.SKIP:
-                _need(not self.data, "data in a skipped range")
-            case RangeMode.FINGERPRINT:
-                _need(len(self.data) == FINGERPRINT_BYTES, "fingerprint")
-            case _:
-                _need(len(self.data) % ID_BYTES == 0, "ids")
-
-    @property
-    def ids(self) -> list[bytes]:
-        """The ids that `data` holds in the modes LIST and LACK."""
-        return [self.data[at : at + ID_BYTES] for at in range(0, len(self.data), ID_BYTES)]
-
-
-def _ranges(ranges: Sequence[Range]) -> None:
-    _need(len(ranges) <= MAX_RANGES, "too many ranges")
-    _need(all(ranges[at].upper < ranges[at + 1].upper for at in range(len(ranges) - 1)), "ranges out of order")
-
-
-class Scope(IntEnum):
-    """Which announcements a reconciliation is about."""
-
-    AUTHORITY = 0
-    """Certificates and revocations: they go first."""
-    STATEMENTS = 1
-    """All the rest."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ROpen:
-    """Begin a reconciliation of what is live at `t0_ms`, of `owners` (none named: all that both carry).
-
-    The token is odd when the session's dialler opens, else even. `more`: the round goes on in the next R_MSG.
-    """
-
-    KIND: ClassVar = 14
-    token: int
-    scope: int
-    t0_ms: int
-    salt: bytes
-    owners: tuple[bytes, ...]
-    more: bool
-    ranges: tuple[Range, ...]
-
-    def __post_init__(self) -> None:
-        _number("token", self.token)
-        _number("scope", self.scope, Scope.STATEMENTS)
-        _number("t0", self.t0_ms, MAX_MS)
-        _blob("salt", self.salt, SALT_BYTES, SALT_BYTES)
-        _blobs("owners", self.owners, KEY_BYTES, MAX_SCOPE_OWNERS)
-        _need(type(self.more) is bool, "more")
-        _ranges(self.ranges)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RMsg:
-    """The next round of a reconciliation, or a part of it."""
-
-    KIND: ClassVar = 15
-    token: int
-    more: bool
-    ranges: tuple[Range, ...]
-
-    def __post_init__(self) -> None:
-        _number("token", self.token)
-        _need(type(self.more) is bool, "more")
-        _ranges(self.ranges)
-
-
-class DoneCode(IntEnum):
-    """How a reconciliation ended."""
-
-    EQUAL = 0
-    """All differences are known to both."""
-    LIMIT = 1
-    """Too many rounds or differences: open another one later."""
-    REFUSED = 2
-    """Not now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RDone:
-    """The reconciliation is over."""
-
-    KIND: ClassVar = 16
-    token: int
-    code: int
-
-    def __post_init__(self) -> None:
-        _number("token", self.token)
-        _number("code", self.code, 255)
+        blob("store id", self.store_id, STORE_ID_BYTES, STORE_ID_BYTES)
+        number("cursor", self.cursor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -517,9 +279,9 @@ class Peers:
     records: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
-        _need(len(self.records) <= MAX_RECORDS, "too many records")
+        need(len(self.records) <= MAX_RECORDS, "too many records")
         for record in self.records:
-            _blob("record", record, 1, MAX_RECORD_BYTES)
+            blob("record", record, 1, MAX_RECORD_BYTES)
 
 
 class ByeCode(IntEnum):
@@ -550,8 +312,8 @@ class Bye:
     retry_after: int = 0
 
     def __post_init__(self) -> None:
-        _number("code", self.code, 255)
-        _number("retry after", self.retry_after, 1 << 32)
+        number("code", self.code, 255)
+        number("retry after", self.retry_after, 1 << 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -560,9 +322,3 @@ class UnknownFrame:
 
     kind: int
     size: int
-
-
-Frame = (
-    Hello | Ping | Pong | Choke | Unchoke | Push | Ihave | Want | Miss | Refuse | Carry
-    | JoinRequest | JoinAnswer | JoinRefusal | Since | ROpen | RMsg | RDone | Peers | Bye
-)  # fmt: skip

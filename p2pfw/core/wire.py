@@ -3,7 +3,7 @@
 Every frame is `[kind, field, ...]` with the fields of its class in order; lists of ids and keys travel joined into one
 byte string. Decoding is bounded before it allocates, takes exact types only, and refuses whatever does not encode to
 itself again. A kind that is not known is no error: a newer node must be able to talk to an older one. The frames
-themselves, with all limits on their fields, are in core.frames, and are to be imported from here.
+themselves, with all limits on their fields, are in frames, joinframes and rangeframes; import them from here.
 """
 
 from collections.abc import Callable
@@ -19,36 +19,26 @@ from p2pfw.core.frames import (
     Carry,
     CarryForm,
     Choke,
-    DoneCode,
-    Frame,
     Hello,
     Ihave,
-    JoinAnswer,
-    JoinNode,
-    JoinRefusal,
-    JoinRequest,
     Miss,
     Peers,
     Ping,
     Pong,
     Push,
     Pushed,
-    Range,
-    RangeMode,
-    RDone,
     Refuse,
     RefuseCode,
     RefuseScope,
-    RMsg,
-    ROpen,
     Run,
-    Scope,
     Since,
     Unchoke,
     UnknownFrame,
     Want,
 )
 from p2pfw.core.identity import KEY_BYTES
+from p2pfw.core.joinframes import JoinAnswer, JoinNode, JoinRefusal, JoinRequest
+from p2pfw.core.rangeframes import DoneCode, Range, RangeMode, RDone, RMsg, ROpen, Scope
 from p2pfw.errors import FrameError
 
 __all__ = [
@@ -60,6 +50,12 @@ __all__ = [
     "Since", "ROpen", "RMsg", "RDone", "DoneCode", "Range", "RangeMode", "Scope",
     "Peers", "Bye", "ByeCode",
 ]  # fmt: skip
+
+Frame = (
+    Hello | Ping | Pong | Choke | Unchoke | Push | Ihave | Want | Miss | Refuse | Carry
+    | JoinRequest | JoinAnswer | JoinRefusal | Since | ROpen | RMsg | RDone | Peers | Bye
+)  # fmt: skip
+"""Every kind that this version knows."""
 
 VERSION: Final = 1
 """The protocol version that this node speaks."""

@@ -37,6 +37,8 @@ class Broadcast:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._certificates: dict[bytes, Pushed] = {}
+        """As they leave with the event at hand: one object for all peers."""
 
     def relay(self, one: Announcement, hop: int, *, eager: bool) -> None:
         """Send one that is new here to everyone who carries its owner and is not known to have it."""
@@ -71,6 +73,7 @@ class Broadcast:
                 ids = tuple(link.ihaves[at : at + IHAVE_IDS])
                 self._context.send(link, Ihave(hop=link.hop, ids=ids), Lane.IHAVE)
             link.pushes, link.ihaves, link.hop = [], [], 0
+        self._certificates.clear()
 
     def asked(self, link: Link, frame: Want) -> None:
         """A peer wants some; what is not answered at once is answered soon."""
@@ -132,7 +135,7 @@ class Broadcast:
         certificate = self._context.archive.certificate(one.origin, self._context.now.wall)
         if certificate is not None and certificate.id[:16] not in link.known:
             link.known.add(certificate.id[:16])
-            items.append(to_push(certificate.raw, 0))
+            items.append(self._certificates.setdefault(certificate.id, to_push(certificate.raw, 0)))
 
 
 def _parts(items: Sequence[Pushed]) -> Iterable[tuple[Pushed, ...]]:

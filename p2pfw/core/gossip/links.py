@@ -195,8 +195,7 @@ class Context:
 
     def drop(self, link: Link, reason: str, code: ByeCode, *, ban: bool = False) -> None:
         """Say good-bye and forget the peer."""
-        if self.links.pop(link.peer, None) is None:
-            return
+        del self.links[link.peer]
         self.wants.close(link.peer)
         self.send(link, Bye(code=code))
         self.effects.append(Drop(peer=link.peer, reason=reason, ban=ban))

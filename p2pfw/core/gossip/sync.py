@@ -8,11 +8,11 @@ time. What runs over a bound, or stops moving, is given up and opened again late
 from collections.abc import Sequence
 from typing import Final
 
-from p2pfw.core.frames import MAX_SCOPE_OWNERS
 from p2pfw.core.gossip.events import CaughtUp, Lane
 from p2pfw.core.gossip.links import Context, Link, Sync
 from p2pfw.core.gossip.reconcile import Round, Snapshot, frames_of
 from p2pfw.core.identity import OwnerId
+from p2pfw.core.rangeframes import MAX_SCOPE_OWNERS
 from p2pfw.core.wire import DoneCode, Range, RDone, RMsg, ROpen, Scope
 from p2pfw.errors import FrameError
 
@@ -91,6 +91,7 @@ class Syncs:
             for sync in (link.ours, link.theirs):
                 if sync is not None and mono >= sync.moved + context.settings.sync_idle:
                     context.counts["sync-timeout"] += 1
+                    link.jobs.clear()
                     self._finish(link, sync, complete=False)
             if link.sync_at is not None and mono >= link.sync_at:
                 link.sync_at = None

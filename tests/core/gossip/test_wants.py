@@ -55,6 +55,15 @@ def test_what_came_is_asked_of_nobody(wants):
     assert (wants.pending(1), wants.pending(2), len(wants)) == (1, 0, 1)
 
 
+def test_what_came_before_it_was_asked_for_is_not_asked_for(wants):
+    """Pushed by somebody while it was on the list (protocol 4)."""
+    wants.offer(1, ids(1))
+    wants.settle(ids(1)[0])
+
+    assert wants.take(1, 0.0) == ()
+    assert wants.pending(1) == 0
+
+
 def test_who_does_not_have_it_is_replaced_by_who_does(wants):
     """MISS moves an id to the next announcer; with none it is given up (protocol 4)."""
     wants.offer(1, ids(1, 2))
@@ -66,6 +75,17 @@ def test_who_does_not_have_it_is_replaced_by_who_does(wants):
 
     assert wants.take(2, 1.0) == tuple(ids(1))
     assert (wants.pending(1), len(wants)) == (0, 1)
+
+
+def test_who_was_not_asked_and_does_not_have_it_is_struck_off(wants):
+    """Another peer's answer is still waited for (protocol 4)."""
+    wants.offer(1, ids(1))
+    wants.offer(2, ids(1))
+    wants.take(1, 0.0)
+    wants.missed(2, ids(1)[0], 0.0)
+
+    assert wants.is_asked(1, ids(1)[0])
+    assert (wants.pending(1), wants.pending(2)) == (1, 0)
 
 
 def test_a_peer_that_goes_leaves_its_work_to_others(wants):
