@@ -193,7 +193,7 @@ class TestTime:
         at_limit = replace(header, kind=kind, expires=NOW + lifetime(kind) + ahead)
         check_time(at_limit, NETWORK, NOW)
 
-        with pytest.raises(LifetimeError):
+        with pytest.raises(LifetimeError, match=f"lives {lifetime(kind) + ahead + 1} s, of at most"):
             check_time(replace(at_limit, expires=at_limit.expires + 1), NETWORK, NOW)
 
     def test_an_end_before_the_creation_is_no_lifetime(self):

@@ -265,6 +265,12 @@ class TestRevocation:
         assert read == made
         read.check_signature()
 
+    def test_values_at_their_limits_are_kept(self):
+        """The last second, and the largest serial."""
+        made = revoke(key(100), below_serial=2**63 - 1, created=2**40 - 1)
+
+        assert Revocation.decode(made.encode()) == made
+
     @pytest.mark.parametrize("target", [{"node": node_id(1)}, {"below_serial": 300}])
     def test_every_flip_of_one_bit_is_refused(self, target):
         """By the format or by the signature."""
