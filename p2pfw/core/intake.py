@@ -105,7 +105,7 @@ class Intake:
         header = announcement.header
         then = max(now, header.created + CLOCK_SLACK, header.epoch // 1000)
         check_time(header, self._network, then)
-        self._check_owner(announcement, now)
+        self._check_owner(announcement, then)
         return self._take(announcement, now, then)
 
     def learn(self, certificate: Certificate, now: float) -> Learned:

@@ -77,8 +77,10 @@ class LocalBook:
 
     def put(self, source: Source, key: PrefixKey, entry: LocalEntry) -> None:
         """Say it, or say it otherwise. InputError for a source that is a feed or signed."""
-        self._place(source)[key] = entry
-        if entry.until:
+        place = self._place(source)
+        old, place[key] = place.get(key), entry
+        # Said again with a later end, it is looked at when the earlier one comes: one mention each is enough.
+        if entry.until and (old is None or not 0 < old.until <= entry.until):
             heappush(self._ends, (entry.until, source.value, key))
 
     def drop(self, source: Source, key: PrefixKey) -> bool:
@@ -142,10 +144,11 @@ class LocalBook:
         while self._ends and self._ends[0][0] <= now:
             _, source, key = heappop(self._ends)
             entry = self.get(Source(source), key)
-            # It may have been said again since, with a later end.
             if entry is not None and entry.ended(now):
                 self.drop(Source(source), key)
                 dirty.add(key)
+            elif entry is not None and entry.until:
+                heappush(self._ends, (entry.until, source, key))
         for feed, keys in self._feeds.values():
             if feed.ended(now) and not feed.ended(self._passed):
                 dirty |= keys
