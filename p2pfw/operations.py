@@ -100,7 +100,9 @@ class Operations(Protocol):
         """`scope` own: retract this node's block; owner: pardon the fleet's too. NotFoundError when there was none."""
         ...
 
-    def import_blocks(self, keys: list[int], request: schema.BlockRequest, caller: Caller) -> AsyncIterator[schema.ImportProgress]:
+    def import_blocks(
+        self, keys: list[int], request: schema.BlockRequest, caller: Caller
+    ) -> AsyncIterator[schema.ImportProgress]:
         """Whole or nothing, in announcements of 1,024; `request` gives ttl, category, reason, local_only. Progress as it goes."""
         ...
 

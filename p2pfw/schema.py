@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 Text = Annotated[str, Meta(max_length=256)]
-PrefixText = Annotated[str, Meta(max_length=64, description="address or CIDR; canonical in answers", examples=["203.0.113.9/32"])]
+PrefixText = Annotated[
+    str, Meta(max_length=64, description="address or CIDR; canonical in answers", examples=["203.0.113.9/32"])
+]
 CategoryName = Literal["ssh", "web", "mail", "scan", "ddos", "voip", "other"]
 ModeName = Literal["observe", "enforce"]
 Time = Annotated[str, Meta(description="RFC 3339, UTC", examples=["2026-01-31T12:00:00Z"])]
@@ -28,7 +30,7 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
 # --- problems (RFC 9457) -------------------------------------------------------------------------------------------
 
 
-class Problem(Frozen, kw_only=True):
+class Problem(Frozen, frozen=True, kw_only=True):
     """application/problem+json."""
 
     type: str
@@ -46,7 +48,7 @@ class Problem(Frozen, kw_only=True):
 # --- state ---------------------------------------------------------------------------------------------------------
 
 
-class HealthLine(Frozen, kw_only=True):
+class HealthLine(Frozen, frozen=True, kw_only=True):
     """One thing that the operator should know, worst first."""
 
     level: Literal["error", "warning", "info"]
@@ -55,14 +57,14 @@ class HealthLine(Frozen, kw_only=True):
     remedy: str = ""
 
 
-class Confirming(Frozen, kw_only=True):
+class Confirming(Frozen, frozen=True, kw_only=True):
     """A commit-confirm in progress."""
 
     reverts_at: Time
     reverts_to: ModeName
 
 
-class Status(Frozen, kw_only=True):
+class Status(Frozen, frozen=True, kw_only=True):
     """GET /v1/status."""
 
     schema: Literal["p2pfw.status/1"] = "p2pfw.status/1"
@@ -105,7 +107,7 @@ class Status(Frozen, kw_only=True):
     """Longest stall of the event loop in the last minute."""
 
 
-class BlocklistEntry(Frozen, kw_only=True):
+class BlocklistEntry(Frozen, frozen=True, kw_only=True):
     """One adopted prefix."""
 
     prefix: PrefixText
@@ -118,7 +120,7 @@ class BlocklistEntry(Frozen, kw_only=True):
     packets: int | None = None
 
 
-class ListEntry(Frozen, kw_only=True):
+class ListEntry(Frozen, frozen=True, kw_only=True):
     """One prefix in `p2pfw list`, adopted or not."""
 
     prefix: PrefixText
@@ -130,7 +132,7 @@ class ListEntry(Frozen, kw_only=True):
     category: CategoryName = "other"
 
 
-class Listing(Frozen, kw_only=True):
+class Listing(Frozen, frozen=True, kw_only=True):
     """GET /v1/list."""
 
     schema: Literal["p2pfw.list/1"] = "p2pfw.list/1"
@@ -143,7 +145,7 @@ class Listing(Frozen, kw_only=True):
 # --- why -----------------------------------------------------------------------------------------------------------
 
 
-class Evidence(Frozen, kw_only=True):
+class Evidence(Frozen, frozen=True, kw_only=True):
     """One statement about the prefix, counted or not."""
 
     source: str
@@ -167,7 +169,7 @@ class Evidence(Frozen, kw_only=True):
     """This node's operator's reason text, where there is one."""
 
 
-class Related(Frozen, kw_only=True):
+class Related(Frozen, frozen=True, kw_only=True):
     """Another prefix that overlaps the asked one and is known here."""
 
     prefix: PrefixText
@@ -175,7 +177,7 @@ class Related(Frozen, kw_only=True):
     reason: str
 
 
-class KernelView(Frozen, kw_only=True):
+class KernelView(Frozen, frozen=True, kw_only=True):
     """What the kernel says about the matched prefix."""
 
     installed: bool
@@ -185,7 +187,7 @@ class KernelView(Frozen, kw_only=True):
     error: str = ""
 
 
-class Why(Frozen, kw_only=True):
+class Why(Frozen, frozen=True, kw_only=True):
     """GET /v1/why/{prefix}."""
 
     schema: Literal["p2pfw.why/1"] = "p2pfw.why/1"
@@ -223,7 +225,7 @@ class Why(Frozen, kw_only=True):
 # --- blocks --------------------------------------------------------------------------------------------------------
 
 
-class BlockRequest(Request, kw_only=True):
+class BlockRequest(Request, frozen=True, kw_only=True):
     """POST /v1/blocks: one prefix, or a list of up to 1,024 that becomes one announcement."""
 
     prefix: PrefixText | None = None
@@ -237,7 +239,7 @@ class BlockRequest(Request, kw_only=True):
     wait: bool = False
 
 
-class BlockResult(Frozen, kw_only=True):
+class BlockResult(Frozen, frozen=True, kw_only=True):
     """What became of one prefix."""
 
     prefix: PrefixText
@@ -248,7 +250,7 @@ class BlockResult(Frozen, kw_only=True):
     """It was blocked already; the later end holds."""
 
 
-class BlockAnswer(Frozen, kw_only=True):
+class BlockAnswer(Frozen, frozen=True, kw_only=True):
     """201 of POST /v1/blocks."""
 
     schema: Literal["p2pfw.block/1"] = "p2pfw.block/1"
@@ -263,7 +265,7 @@ class BlockAnswer(Frozen, kw_only=True):
     """With wait: why the kernel does not have it."""
 
 
-class UnblockAnswer(Frozen, kw_only=True):
+class UnblockAnswer(Frozen, frozen=True, kw_only=True):
     """200 of DELETE /v1/blocks/{prefix}."""
 
     schema: Literal["p2pfw.unblock/1"] = "p2pfw.unblock/1"
@@ -277,7 +279,7 @@ class UnblockAnswer(Frozen, kw_only=True):
     hint: str = ""
 
 
-class ImportProgress(Frozen, kw_only=True):
+class ImportProgress(Frozen, frozen=True, kw_only=True):
     """One line of the NDJSON answer of POST /v1/import."""
 
     stage: Literal["parsed", "recorded", "installed", "failed"]
@@ -288,14 +290,14 @@ class ImportProgress(Frozen, kw_only=True):
     problem: Problem | None = None
 
 
-class RetractAnswer(Frozen, kw_only=True):
+class RetractAnswer(Frozen, frozen=True, kw_only=True):
     """200 of POST /v1/retract."""
 
     announcements: int
     prefixes: int
 
 
-class SightingRequest(Request, kw_only=True):
+class SightingRequest(Request, frozen=True, kw_only=True):
     """POST /v1/sightings: something on this machine saw it misbehave."""
 
     prefix: PrefixText
@@ -306,14 +308,14 @@ class SightingRequest(Request, kw_only=True):
 # --- whitelist -----------------------------------------------------------------------------------------------------
 
 
-class AllowRequest(Request, kw_only=True):
+class AllowRequest(Request, frozen=True, kw_only=True):
     """PUT /v1/allow/{prefix}."""
 
     ttl: Ttl = "forever"
     comment: Text = ""
 
 
-class AllowEntry(Frozen, kw_only=True):
+class AllowEntry(Frozen, frozen=True, kw_only=True):
     """One whitelisted or protected range."""
 
     prefix: PrefixText
@@ -323,14 +325,14 @@ class AllowEntry(Frozen, kw_only=True):
     expires: Time | None = None
 
 
-class AllowList(Frozen, kw_only=True):
+class AllowList(Frozen, frozen=True, kw_only=True):
     """GET /v1/allow."""
 
     schema: Literal["p2pfw.allow/1"] = "p2pfw.allow/1"
     entries: list[AllowEntry]
 
 
-class AllowAnswer(Frozen, kw_only=True):
+class AllowAnswer(Frozen, frozen=True, kw_only=True):
     """200 of PUT and DELETE /v1/allow/{prefix}: the kernel has it."""
 
     entry: AllowEntry
@@ -338,7 +340,7 @@ class AllowAnswer(Frozen, kw_only=True):
     """Adopted prefixes that are out of the kernel because of it."""
 
 
-class AllowCheck(Frozen, kw_only=True):
+class AllowCheck(Frozen, frozen=True, kw_only=True):
     """GET /v1/allow/{prefix}."""
 
     prefix: PrefixText
@@ -349,7 +351,7 @@ class AllowCheck(Frozen, kw_only=True):
 # --- peers ---------------------------------------------------------------------------------------------------------
 
 
-class PeerView(Frozen, kw_only=True):
+class PeerView(Frozen, frozen=True, kw_only=True):
     """One owner or node that this operator or a session knows."""
 
     id: str
@@ -374,14 +376,14 @@ class PeerView(Frozen, kw_only=True):
     addresses: list[str] = []
 
 
-class PeerList(Frozen, kw_only=True):
+class PeerList(Frozen, frozen=True, kw_only=True):
     """GET /v1/peers."""
 
     schema: Literal["p2pfw.peers/1"] = "p2pfw.peers/1"
     peers: list[PeerView]
 
 
-class PeerRequest(Request, kw_only=True):
+class PeerRequest(Request, frozen=True, kw_only=True):
     """PUT /v1/peers/{id}: add, or change trust, name, addresses."""
 
     trust: Annotated[str | float, Meta(description="preset solo, pair, trio, quad, watch, or 0..1")] | None = None
@@ -394,7 +396,7 @@ class PeerRequest(Request, kw_only=True):
 # --- joining -------------------------------------------------------------------------------------------------------
 
 
-class InviteRequest(Request, kw_only=True):
+class InviteRequest(Request, frozen=True, kw_only=True):
     """POST /v1/invites."""
 
     guest: bool = False
@@ -403,7 +405,7 @@ class InviteRequest(Request, kw_only=True):
     trust: str | float = "trio"
 
 
-class InviteAnswer(Frozen, kw_only=True):
+class InviteAnswer(Frozen, frozen=True, kw_only=True):
     """201 of POST /v1/invites."""
 
     token: str
@@ -415,14 +417,14 @@ class InviteAnswer(Frozen, kw_only=True):
     """This node's id in groups, to be compared over the telephone."""
 
 
-class JoinRequest(Request, kw_only=True):
+class JoinRequest(Request, frozen=True, kw_only=True):
     """POST /v1/join."""
 
     token: Annotated[str, Meta(max_length=2048)]
     trust: str | float = "trio"
 
 
-class JoinAnswer(Frozen, kw_only=True):
+class JoinAnswer(Frozen, frozen=True, kw_only=True):
     """200 of POST /v1/join."""
 
     fleet: str
@@ -439,7 +441,7 @@ class JoinAnswer(Frozen, kw_only=True):
 # --- enforcement ---------------------------------------------------------------------------------------------------
 
 
-class ModeRequest(Request, kw_only=True):
+class ModeRequest(Request, frozen=True, kw_only=True):
     """PUT /v1/mode."""
 
     mode: ModeName
@@ -447,7 +449,7 @@ class ModeRequest(Request, kw_only=True):
     """Seconds until it reverts unless confirmed; 0: no timer."""
 
 
-class ModeAnswer(Frozen, kw_only=True):
+class ModeAnswer(Frozen, frozen=True, kw_only=True):
     """200 of PUT /v1/mode, POST /v1/confirm, POST /v1/panic."""
 
     mode: ModeName
@@ -460,7 +462,7 @@ class ModeAnswer(Frozen, kw_only=True):
 # --- operations ----------------------------------------------------------------------------------------------------
 
 
-class Event(Frozen, kw_only=True):
+class Event(Frozen, frozen=True, kw_only=True):
     """One line of GET /v1/events."""
 
     id: int
@@ -473,7 +475,7 @@ class Event(Frozen, kw_only=True):
     detail: dict[str, str | int | float | bool | None] = field(default_factory=dict)
 
 
-class Check(Frozen, kw_only=True):
+class Check(Frozen, frozen=True, kw_only=True):
     """One line of the doctor's report."""
 
     code: str
@@ -482,7 +484,7 @@ class Check(Frozen, kw_only=True):
     remedy: str = ""
 
 
-class Doctor(Frozen, kw_only=True):
+class Doctor(Frozen, frozen=True, kw_only=True):
     """GET /v1/doctor."""
 
     schema: Literal["p2pfw.doctor/1"] = "p2pfw.doctor/1"
@@ -490,14 +492,14 @@ class Doctor(Frozen, kw_only=True):
     checks: list[Check]
 
 
-class ReloadAnswer(Frozen, kw_only=True):
+class ReloadAnswer(Frozen, frozen=True, kw_only=True):
     """200 of POST /v1/reload."""
 
     changed: list[str]
     needs_restart: list[str] = []
 
 
-class OwnerView(Frozen, kw_only=True):
+class OwnerView(Frozen, frozen=True, kw_only=True):
     """GET /v1/owner: the fleet as this node knows it."""
 
     schema: Literal["p2pfw.owner/1"] = "p2pfw.owner/1"
@@ -506,13 +508,13 @@ class OwnerView(Frozen, kw_only=True):
     nodes: list[PeerView]
 
 
-class RevokeRequest(Request, kw_only=True):
+class RevokeRequest(Request, frozen=True, kw_only=True):
     """POST /v1/owner/revoke."""
 
     node: Annotated[str, Meta(max_length=128)]
 
 
-class OwnerAnswer(Frozen, kw_only=True):
+class OwnerAnswer(Frozen, frozen=True, kw_only=True):
     """200 of POST /v1/owner/renew and /v1/owner/revoke."""
 
     text: str

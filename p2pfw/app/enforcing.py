@@ -42,8 +42,8 @@ class Wanted(Protocol):
         """End of the lease in Unix seconds, 0 for no end, None when it is not adopted."""
         ...
 
-    def adopted(self) -> Iterator[int]:
-        """All adopted keys; the caller takes a list of it at once."""
+    def adopted(self) -> Iterator[tuple[int, int]]:
+        """(key, until) of all that is adopted; the set may change while it is walked."""
         ...
 
 
@@ -142,6 +142,14 @@ class Enforcing:
     def installed(self) -> int:
         """Entries of ours in the kernel, as last read from it."""
         return self.report.entries4 + self.report.entries6
+
+    def holds(self, key: int) -> bool:
+        """True when the kernel has this adopted prefix, as far as what was acknowledged and checked tells."""
+        return self.enforcing and key not in self._dirty and not self._compare and self._end(key) is not None
+
+    async def counters(self, key: int) -> tuple[int, int] | None:
+        """(packets, bytes) that an entry dropped; None when the kernel does not hold it. FirewallError."""
+        return await self._firewall.counters(key) if self.mode is Mode.ENFORCE and self._started else None
 
     def unready(self) -> str:
         """Why what is adopted is not all installed; "" when it is, or in observe mode."""
@@ -267,7 +275,7 @@ class Enforcing:
                 await asyncio.sleep(0)
 
     async def _mark_missing(self, installed: dict[int, int]) -> None:
-        for at, key in enumerate(list(self._wanted.adopted())):
+        for at, (key, _) in enumerate(self._wanted.adopted()):
             if key not in installed:
                 self._dirty.add(key)
             if at % SLICE == SLICE - 1:
@@ -317,7 +325,7 @@ class Enforcing:
 
     async def _replace(self) -> None:
         block: dict[int, int] = {}
-        for at, key in enumerate(list(self._wanted.adopted())):
+        for at, (key, _) in enumerate(self._wanted.adopted()):
             until = self._end(key)
             if until is not None:
                 block[key] = until

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from p2pfw import schema
-from p2pfw.app.times import rfc3339
+from p2pfw.core.times import rfc3339
 from p2pfw.ports import Clock
 
 RING: Final = 10_000

@@ -2,7 +2,7 @@
 
 The token's secret is proven inside the handshake, after the inviter has proven itself; what follows here is one request
 and one answer. A fleet invitation gives a certificate by the owner key at hand; a guest invitation introduces two
-owners, each of whom says which trust it gives. Only the hash of a secret is kept, and it is used up in the same
+owners, each of whom says which trust it gives; which of the two it is, the invitation says. Only the hash of a secret is kept, and it is used up in the same
 transaction that keeps what it was used for.
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from p2pfw.core.frames import JoinAnswer, JoinNode, JoinRefusal, JoinRequest
 from p2pfw.core.identity import DAY, Certificate, NodeId, OwnerId, Signer, Uses, certify
 from p2pfw.core.token import SECRET_BYTES, Token, key_hash, secret_hash
+from p2pfw.core.wire import JoinAnswer, JoinNode, JoinRefusal, JoinRequest
 from p2pfw.errors import InputError
 from p2pfw.ports import Clock, Drop, InviteRow, PeerRow, Put, Store, Write
 
@@ -38,8 +38,8 @@ class Household(Protocol):
         """A certificate serial of this owner above all that were used."""
         ...
 
-    def peers_changed(self) -> None:
-        """Peer rows changed: resolve trust and targets again."""
+    def peer_joined(self, row: PeerRow) -> None:
+        """An invited peer's row was kept: resolve trust and targets again."""
         ...
 
 
@@ -57,15 +57,15 @@ class Ourselves:
 def fresh_certificate(owner_key: Signer, node: NodeId, serial: int, now: float, *, after: int = 0) -> Certificate:
     """A certificate for all uses, from now for as long as the protocol allows; newer than one that began at `after`."""
     begin = max(int(now) - BACKDATE, after + 1)
-    return certify(
-        owner_key, node, serial=serial, not_before=begin, not_after=begin + CERTIFICATE_LIFE, uses=Uses.ALL
-    )
+    return certify(owner_key, node, serial=serial, not_before=begin, not_after=begin + CERTIFICATE_LIFE, uses=Uses.ALL)
 
 
 class Invitations:
     """The inviting side."""
 
-    def __init__(self, me: Ourselves, household: Household, store: Store, clock: Clock, random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, me: Ourselves, household: Household, store: Store, clock: Clock, random: Callable[[int], bytes]
+    ) -> None:
         self._me, self._household, self._store = me, household, store
         self._clock, self._random = clock, random
         self._rows: dict[bytes, InviteRow] = {}
@@ -113,14 +113,13 @@ class Invitations:
         row = self.find(secret)
         if row is None:
             return JoinRefusal(code="unknown")
-        if row.guest != request.guest:
-            return JoinRefusal(code="guest" if row.guest else "fleet")
         if not row.guest and self._me.owner_key is None:
             return JoinRefusal(code="no-owner-key")
         certificate = b"" if row.guest else self._certify(node, proven).encode()
         owner = OwnerId(proven.owner if proven is not None else node) if row.guest else self._me.owner
-        await self._use(row, _peer_row(node, owner, request, row))
-        self._household.peers_changed()
+        peer = _peer_row(node, owner, request, row)
+        await self._use(row, peer)
+        self._household.peer_joined(peer)
         return JoinAnswer(
             certificate=certificate,
             owner=self._me.owner,
@@ -175,8 +174,6 @@ class Caller(Protocol):
 
 REFUSALS: Final = {
     "unknown": "the invitation is unknown, used up or expired; ask for a new line",
-    "guest": "this is a guest invitation: it introduces another owner, it does not take a node into the fleet",
-    "fleet": "this is a fleet invitation, and this node was asked to join as a guest",
     "no-owner-key": "the inviting node no longer holds its owner's key",
 }
 
@@ -202,9 +199,7 @@ async def redeem(caller: Caller, token: Token, request: JoinRequest, me: NodeId,
     if not hmac.compare_digest(key_hash(inviter), token.key_hash):
         raise InputError("somebody else than the inviter answered", field="token")
     certificate = _checked(answer, me, now) if answer.certificate else None
-    if certificate is None and not request.guest:
-        raise InputError("the inviter gave no certificate", field="token")
-    trust = request.trust if request.guest else None
+    trust = request.trust if certificate is None else None
     rows = tuple(_row_of(node, answer, trust) for node in answer.nodes if node.node != me)
     return Joined(inviter=inviter, answer=answer, certificate=certificate, rows=rows)
 
@@ -213,7 +208,9 @@ def _checked(answer: JoinAnswer, me: NodeId, now: float) -> Certificate:
     certificate = Certificate.decode(answer.certificate)
     certificate.check_signature()
     if certificate.node != me or certificate.owner != answer.owner or not certificate.valid_at(now + BACKDATE / 2):
-        raise InputError("the inviter's certificate is not for this node and now", hint="is this machine's clock right?")
+        raise InputError(
+            "the inviter's certificate is not for this node and now", hint="is this machine's clock right?"
+        )
     return certificate
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from p2pfw.core.announcement import Announcement, Entry, Kind, RawAnnouncement, Stamp, build_entries, build_other
 from p2pfw.core.identity import NetworkId, NodeId, Signer
+from p2pfw.errors import NotAcceptableError
 from p2pfw.ports import Clock, PutAnnouncement, Setting, Store, Write
 
 MILLISECONDS: Final = 1_000
@@ -49,7 +50,7 @@ class Originator:
         network: NetworkId,
         store: Store,
         clock: Clock,
-        tell: Callable[[Sequence[Announcement]], None],
+        tell: Callable[[Announcement], None],
     ) -> None:
         self._signer, self._network, self._store, self._clock, self._tell = signer, network, store, clock, tell
         self._epoch = self._seq = 0
@@ -71,6 +72,10 @@ class Originator:
         """Why nothing may be announced now; "" when it may."""
         return next(iter(self._holds.values()), "")
 
+    def is_held_by(self, cause: str) -> bool:
+        """True while that cause keeps it silent."""
+        return cause in self._holds
+
     def hold(self, cause: str, reason: str) -> None:
         """Be silent for a cause until `release`d."""
         self._holds[cause] = reason
@@ -91,14 +96,21 @@ class Originator:
             await self.begin(self._epoch, (epoch, seq))
 
     async def say(self, drafts: Iterable[Draft], *writes: Write) -> list[Announcement]:
-        """Announce, in order; a long list may come as an iterator. `writes` go into the same transaction. StoreError: nothing was said."""
+        """Announce, in order; a long list may come as an iterator. `writes` go into the same transaction. StoreError: nothing was said.
+
+        NotAcceptableError while this node must be silent.
+        """
+        if self.held:
+            raise NotAcceptableError(f"this node must not announce anything now: {self.held}")
         async with self._order:
             said = []
             for draft in drafts:
                 said.append(self._sign(draft))
                 await asyncio.sleep(0)
             await self._store.commit(*(self._put(one) for one in said), *writes)
-            self._tell(said)
+            for one in said:
+                self._tell(one)
+                await asyncio.sleep(0)
             return said
 
     def next_position(self) -> tuple[int, int]:

@@ -7,7 +7,7 @@ intake, and what was recorded comes out as an effect.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -16,7 +16,6 @@ from p2pfw.app.events import Events
 from p2pfw.app.joining import Invitations
 from p2pfw.app.peerbook import PeerBook
 from p2pfw.core.directory import Directory
-from p2pfw.core.frames import Bye, Hello, JoinAnswer, JoinRefusal, JoinRequest
 from p2pfw.core.gossip.events import (
     CarriedChanged,
     CaughtUp,
@@ -37,7 +36,17 @@ from p2pfw.core.gossip.events import (
 )
 from p2pfw.core.identity import NodeId, OwnerId
 from p2pfw.core.token import Token
-from p2pfw.core.wire import Frame, UnknownFrame, decode_frame, encode_frame
+from p2pfw.core.wire import (
+    Bye,
+    Frame,
+    Hello,
+    JoinAnswer,
+    JoinRefusal,
+    JoinRequest,
+    UnknownFrame,
+    decode_frame,
+    encode_frame,
+)
 from p2pfw.errors import AdmissionError, FrameError, InputError, PeerError
 from p2pfw.ports import Clock, DialTarget, PeerProof, PeerSession, SendClass, Transport
 
@@ -91,6 +100,17 @@ class _Asking:
     answer: "asyncio.Future[JoinAnswer | JoinRefusal]"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Where peering notes what happens, and how open this node is."""
+
+    clock: Clock
+    events: Events
+    refusals: Refusals
+    store_id: bytes
+    is_open: bool
+
+
 class Peering:
     """Listener of the transport, driver of the gossip core."""
 
@@ -101,16 +121,12 @@ class Peering:
         directory: Directory,
         invitations: Invitations,
         sink: Sink,
-        *,
-        clock: Clock,
-        events: Events,
-        refusals: Refusals,
-        store_id: bytes,
-        is_open: bool,
+        desk: Desk,
     ) -> None:
         self._core, self._book, self._directory = core, book, directory
-        self._invitations, self._sink, self._clock = invitations, sink, clock
-        self._events, self._refusals, self._store_id, self._is_open = events, refusals, store_id, is_open
+        self._invitations, self._sink, self._clock = invitations, sink, desk.clock
+        self._events, self._refusals, self._store_id = desk.events, desk.refusals, desk.store_id
+        self._is_open = desk.is_open
         self.transport: Transport | None = None
         self._sessions: dict[int, PeerSession] = {}
         self._joiners: set[int] = set()
@@ -277,7 +293,9 @@ class Peering:
         if refused.error.blame:
             session = self._sessions.get(refused.peer)
             name = self._book.name_of(session.node) if session else ""
-            log.warning("peer at fault", extra={"peer": name, "reason": refused.error.reason, "what": str(refused.error)})
+            log.warning(
+                "peer at fault", extra={"peer": name, "reason": refused.error.reason, "what": str(refused.error)}
+            )
             self._events.tell("peer-fault", peer=name, reason=refused.error.reason)
 
     def _drop(self, effect: Drop) -> None:
@@ -337,9 +355,7 @@ class Peering:
             self._asking = None
 
     def _hello(self) -> bytes:
-        return encode_frame(
-            Hello(versions=(1,), store_id=self._store_id, clock_ms=int(self._clock.now() * 1000))
-        )
+        return encode_frame(Hello(versions=(1,), store_id=self._store_id, clock_ms=int(self._clock.now() * 1000)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -357,5 +373,3 @@ class Peering:
 
 def _owner_of(session: PeerSession) -> OwnerId:
     return OwnerId(session.certificate.owner) if session.certificate is not None else OwnerId(session.node)
-
-

@@ -13,7 +13,8 @@ from typing import Final, Protocol
 
 from p2pfw.app.announcing import Announcing, block_entry
 from p2pfw.app.originating import Document, Originator, Statements
-from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, AnnouncementId, Category, Checkpoint, Entry, Kind
+from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, AnnouncementId, Category, Entry, Kind
+from p2pfw.core.checkpoint import Checkpoint
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.statement import Statement
 from p2pfw.ports import Clock, Drop, IntentionRow, Setting, Store
@@ -108,7 +109,9 @@ class Renewing:
             await _breathe(at)
         return counts
 
-    async def _gather(self, now: int, *, renew: bool) -> tuple[list[tuple[int, Entry]], list[tuple[AnnouncementId, int]]]:
+    async def _gather(
+        self, now: int, *, renew: bool
+    ) -> tuple[list[tuple[int, Entry]], list[tuple[AnnouncementId, int]]]:
         """((basis, entry) to say again, announcements that stay)."""
         holding = await self._holding()
         intentions = self._book.intentions() if renew else {}

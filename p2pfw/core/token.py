@@ -1,6 +1,6 @@
 """The line that one admin pastes on another server: who invites, a one-time secret, and where to call.
 
-    p2pfw1.<hash of the inviting node's key>.<secret>.<addresses>
+    p2pfw1.<hash of the inviting node's key>.<secret>.<network@address,address>
 
 The hash lets the joiner check whom it reached before it sends the secret (identity.md "Joining"). No private key is
 ever in it. Only characters that no shell touches; the fixed beginning is for secret scanners.
@@ -35,15 +35,18 @@ def secret_hash(secret: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A parsed invitation. `addresses` are websocket URLs of the inviting node."""
+    """A parsed invitation. `addresses` are websocket URLs of the inviting node, `network` its network's name."""
 
     key_hash: bytes
     secret: bytes
+    network: str
     addresses: tuple[str, ...]
 
     def __post_init__(self) -> None:
         if len(self.key_hash) != HASH_BYTES or len(self.secret) != SECRET_BYTES:
-            raise InputError("this token is damaged", field="token", hint="paste the whole line that p2pfw invite printed")
+            raise InputError(
+                "this token is damaged", field="token", hint="paste the whole line that p2pfw invite printed"
+            )
         if not 1 <= len(self.addresses) <= MAX_ADDRESSES:
             raise InputError(f"a token carries 1 to {MAX_ADDRESSES} addresses", field="token")
 
@@ -52,17 +55,21 @@ class Token:
         """From the pasted text; InputError says what is wrong with it."""
         parts = text.strip().split(".")
         if len(text) > MAX_TEXT or len(parts) != 4 or parts[0] != PREFIX:
-            raise InputError("this is not a p2pfw token", field="token", hint="it begins with p2pfw1. and has four parts")
+            raise InputError(
+                "this is not a p2pfw token", field="token", hint="it begins with p2pfw1. and has four parts"
+            )
         try:
-            hashed, secret, addresses = (_unpack(part) for part in parts[1:])
-            urls = tuple(addresses.decode("ascii").split(","))
+            hashed, secret, place = (_unpack(part) for part in parts[1:])
+            network, _, addresses = place.decode("ascii").partition("@")
         except (binascii.Error, ValueError):
-            raise InputError("this token is damaged", field="token", hint="paste the whole line that p2pfw invite printed") from None
-        return cls(key_hash=hashed, secret=secret, addresses=urls)
+            raise InputError(
+                "this token is damaged", field="token", hint="paste the whole line that p2pfw invite printed"
+            ) from None
+        return cls(key_hash=hashed, secret=secret, network=network, addresses=tuple(addresses.split(",")))
 
     def __str__(self) -> str:
-        addresses = ",".join(self.addresses).encode("ascii")
-        return ".".join([PREFIX, *map(_pack, (self.key_hash, self.secret, addresses))])
+        place = f"{self.network}@{','.join(self.addresses)}".encode("ascii")
+        return ".".join([PREFIX, *map(_pack, (self.key_hash, self.secret, place))])
 
 
 def _pack(data: bytes) -> str:

@@ -58,7 +58,9 @@ class Surroundings:
                 fields = line.split()
                 if len(fields) > 1 and fields[0] == "nameserver":
                     with contextlib.suppress(InputError):
-                        yield Neighbour(key=Prefix.parse(fields[1].partition("%")[0]).key, reason=f"resolver in /{name}")
+                        yield Neighbour(
+                            key=Prefix.parse(fields[1].partition("%")[0]).key, reason=f"resolver in /{name}"
+                        )
 
     def _logins(self) -> Iterator[Neighbour]:
         data = b""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 
 def rfc3339(seconds: float) -> str:
-    """"2026-01-31T12:00:00Z"; whole seconds, UTC."""
+    """As RFC 3339 in UTC, whole seconds: 2026-01-31T12:00:00Z."""
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,0 +1,199 @@
+"""The running node as web sees it: every operation goes to the use case that knows it. No logic of its own."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from p2pfw import schema
+from p2pfw.app.blocking import Blocking, seconds_of
+from p2pfw.app.domain import Domain
+from p2pfw.app.enforcing import Enforcing
+from p2pfw.app.events import Events
+from p2pfw.app.explaining import Explaining
+from p2pfw.app.health import Health
+from p2pfw.app.invitations import Desk
+from p2pfw.app.mode import Modes
+from p2pfw.app.owning import Owning
+from p2pfw.app.peers import PeerDesk
+from p2pfw.app.protecting import Protecting
+from p2pfw.app.renewing import Renewing
+from p2pfw.app.views import Views
+from p2pfw.app.whitelisting import Whitelisting
+from p2pfw.core.prefix import Prefix, PrefixKey
+from p2pfw.operations import AdoptedRow, Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """Implements operations.Operations."""
+
+    domain: Domain
+    views: Views
+    explaining: Explaining
+    blocking: Blocking
+    renewing: Renewing
+    whitelisting: Whitelisting
+    peers_desk: PeerDesk
+    joining: Desk
+    owning: Owning
+    modes: Modes
+    enforcing: Enforcing
+    health: Health
+    protecting: Protecting
+    event_ring: Events
+    reloader: Callable[[], Awaitable[schema.ReloadAnswer]]
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def status(self) -> schema.Status:
+        """See operations."""
+        return self.views.status()
+
+    def ready(self) -> str:
+        """See operations."""
+        return self.enforcing.unready()
+
+    def generation(self) -> str:
+        """See operations."""
+        return self.views.generation()
+
+    def adopted(self) -> Iterator[AdoptedRow]:
+        """See operations."""
+        return self.views.adopted()
+
+    def covering(self, prefix: Prefix) -> schema.BlocklistEntry | None:
+        """See operations."""
+        return self.views.covering(prefix)
+
+    async def why(self, prefix: Prefix) -> schema.Why:
+        """See operations."""
+        return await self.explaining.why(prefix.key)
+
+    def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
+        """See operations."""
+        return self.views.listing(view, origin, contains, limit, cursor)
+
+    def allow_list(self, *, protected: bool) -> schema.AllowList:
+        """See operations."""
+        return self.whitelisting.listing(protected=protected)
+
+    def allow_check(self, prefix: Prefix) -> schema.AllowCheck:
+        """See operations."""
+        return self.whitelisting.check(prefix)
+
+    def peers(self) -> schema.PeerList:
+        """See operations."""
+        return self.peers_desk.all()
+
+    def peer(self, peer_id: str) -> schema.PeerView:
+        """See operations."""
+        return self.peers_desk.one(peer_id)
+
+    def owner(self) -> schema.OwnerView:
+        """See operations."""
+        return self.owning.view(self.peers_desk.fleet().peers)
+
+    async def doctor(self) -> schema.Doctor:
+        """See operations."""
+        return self.health.doctor()
+
+    def events(self, after: int) -> AsyncIterator[schema.Event]:
+        """See operations."""
+        return self.event_ring.follow(after)
+
+    def recent_events(self, after: int, since: float) -> list[schema.Event]:
+        """See operations."""
+        return [event for event in self.event_ring.after(after) if _seconds(event.time) >= since]
+
+    # --- changing --------------------------------------------------------------------------------------------------
+
+    async def block(self, request: schema.BlockRequest, caller: Caller) -> schema.BlockAnswer:
+        """See operations."""
+        self._protect(caller)
+        return await self.blocking.block(request, caller)
+
+    async def unblock(self, prefix: Prefix, scope: str, caller: Caller) -> schema.UnblockAnswer:
+        """See operations."""
+        self._protect(caller)
+        return await self.blocking.unblock(prefix.key, scope, caller)
+
+    def import_blocks(
+        self, keys: list[int], request: schema.BlockRequest, caller: Caller
+    ) -> AsyncIterator[schema.ImportProgress]:
+        """See operations."""
+        self._protect(caller)
+        return self.blocking.import_blocks([PrefixKey(key) for key in keys], request, caller)
+
+    async def retract_all(self, caller: Caller) -> schema.RetractAnswer:
+        """See operations."""
+        self._protect(caller)
+        announcements, prefixes = await self.renewing.retract_all()
+        self.event_ring.tell("retract-all", announcements=announcements, prefixes=prefixes, by=caller.name)
+        return schema.RetractAnswer(announcements=announcements, prefixes=prefixes)
+
+    async def sighting(self, prefix: Prefix, request: schema.SightingRequest) -> schema.BlockResult:
+        """See operations."""
+        return await self.blocking.sighting(prefix.key, request.category)
+
+    async def allow(self, prefix: Prefix, request: schema.AllowRequest, caller: Caller) -> schema.AllowAnswer:
+        """See operations."""
+        self._protect(caller)
+        return await self.whitelisting.allow(prefix, request, caller)
+
+    async def disallow(self, prefix: Prefix, caller: Caller) -> schema.AllowAnswer:
+        """See operations."""
+        self._protect(caller)
+        return await self.whitelisting.disallow(prefix, caller)
+
+    async def put_peer(self, peer_id: str, request: schema.PeerRequest, caller: Caller) -> schema.PeerView:
+        """See operations."""
+        self._protect(caller)
+        return await self.peers_desk.put(peer_id, request, caller)
+
+    async def forget_peer(self, peer_id: str, caller: Caller) -> None:
+        """See operations."""
+        self._protect(caller)
+        await self.peers_desk.forget(peer_id, caller)
+
+    async def invite(self, request: schema.InviteRequest) -> schema.InviteAnswer:
+        """See operations."""
+        return await self.joining.invite(request, seconds_of(request.ttl))
+
+    async def join(self, request: schema.JoinRequest) -> schema.JoinAnswer:
+        """See operations."""
+        return await self.joining.join(request)
+
+    async def set_mode(self, request: schema.ModeRequest, caller: Caller) -> schema.ModeAnswer:
+        """See operations."""
+        self._protect(caller)
+        return await self.modes.set(request)
+
+    async def confirm(self) -> schema.ModeAnswer:
+        """See operations."""
+        return await self.modes.confirm()
+
+    async def panic(self) -> schema.ModeAnswer:
+        """See operations."""
+        return await self.modes.panic()
+
+    async def reload(self) -> schema.ReloadAnswer:
+        """See operations."""
+        return await self.reloader()
+
+    async def renew_owner(self) -> schema.OwnerAnswer:
+        """See operations."""
+        return await self.owning.renew()
+
+    async def revoke_node(self, request: schema.RevokeRequest) -> schema.OwnerAnswer:
+        """See operations."""
+        return await self.owning.revoke(request.node)
+
+    def _protect(self, caller: Caller) -> None:
+        """Whoever gives commands must not be locked out by them (policy "Precedence": soft protection)."""
+        if caller.address and self.protecting.welcome(caller.address, f"gave a command ({caller.name})"):
+            changed = self.protecting.refresh()
+            self.whitelisting.changed(changed)
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,196 @@
+"""Puts the use cases of one node together, over ports. Which adapters stand behind the ports is node's business."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from p2pfw.app.announcing import Announcing
+from p2pfw.app.blocking import Blocking
+from p2pfw.app.counters import Refusals
+from p2pfw.app.domain import Domain, Ourself
+from p2pfw.app.enforcing import Enforcing, Mode
+from p2pfw.app.events import Events
+from p2pfw.app.explaining import Explaining
+from p2pfw.app.health import Health
+from p2pfw.app.household import Household
+from p2pfw.app.invitations import Desk as JoinDesk
+from p2pfw.app.invitations import Place
+from p2pfw.app.joining import Invitations, Ourselves
+from p2pfw.app.judging import Judging
+from p2pfw.app.kit import Kit
+from p2pfw.app.mode import Modes
+from p2pfw.app.originating import Originator
+from p2pfw.app.owning import Owning
+from p2pfw.app.peerbook import PeerBook
+from p2pfw.app.peering import Desk as PeeringDesk
+from p2pfw.app.peering import Peering
+from p2pfw.app.peers import PeerDesk
+from p2pfw.app.protecting import Protecting
+from p2pfw.app.recording import Recording
+from p2pfw.app.renewing import Renewing
+from p2pfw.app.views import Card, Sources, Views
+from p2pfw.app.whitelisting import Whitelisting
+from p2pfw.config import Config
+from p2pfw.core.announcement import Announcement
+from p2pfw.core.gossip.archive import Archive
+from p2pfw.core.gossip.links import Randomness, Settings
+from p2pfw.core.gossip.swarm import Gossip
+from p2pfw.core.identity import Certificate, NetworkId, NodeId, OwnerId, Signer, network_id
+from p2pfw.core.prefix import PrefixKey
+from p2pfw.ports import Clock, Firewall, Machine, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The world, as this node has it."""
+
+    store: Store
+    firewall: Firewall
+    machine: Machine
+    clock: Clock
+    random: Randomness
+    memory_bytes: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Who this node is. `certificate` None: a key that is its own owner; `owner_key` None: not at hand."""
+
+    node: Signer
+    owner_key: Signer | None
+    certificate: Certificate | None
+
+
+@dataclass(slots=True)
+class Credentials:
+    """ports.Credentials: what this node proves in a handshake. The certificate changes when it is renewed."""
+
+    signer: Signer
+    network: NetworkId
+    certificate: bytes = b""
+    features: int = 0
+
+
+class Assembly:
+    """Everything that one node runs. Attributes are the use cases, by the names of their modules."""
+
+    def __init__(self, config: Config, ports: Ports, keys: Keys) -> None:
+        self.config, self.ports, self.keys = config, ports, keys
+        clock, store = ports.clock, ports.store
+        network = network_id(config.node.network)
+        node = NodeId(keys.node.public_key)
+        owner = OwnerId(keys.certificate.owner if keys.certificate else node)
+        self.credentials = Credentials(keys.node, network, keys.certificate.encode() if keys.certificate else b"")
+        self.events, self.refusals = Events(clock), Refusals()
+        policy = config.policy
+        self.domain = Domain(
+            Ourself(node=node, owner=owner, network=network),
+            clock,
+            default_trust=policy.default_trust,
+            allow_private=policy.allow_private,
+        )
+        self.enforcing = Enforcing(
+            ports.firewall,
+            self.domain.adoption,
+            self.allowed_keys,
+            clock,
+            self.events,
+            audit_interval=config.enforcer.audit_interval,
+        )
+        self.judging = Judging(self.domain.adoption, self.enforcing, clock, self.events)
+        self.domain.dirty = self.judging.dirty
+        self.kit = Kit(
+            domain=self.domain,
+            store=store,
+            clock=clock,
+            events=self.events,
+            judging=self.judging,
+            enforcing=self.enforcing,
+        )
+        self.me = Ourselves(
+            node=node,
+            owner=owner,
+            owner_key=keys.owner_key,
+            owner_name=config.node.network,
+            network=config.node.network,
+        )
+        self._speak()
+        self._meet()
+        self._serve()
+
+    def allowed_keys(self) -> list[PrefixKey]:
+        """What the kernel's allow sets hold: the whitelist, hard and soft protection, except what was forced."""
+        forced = self.domain.forced
+        return [key for key in {*self.whitelisting.kernel_keys(), *self.protecting.kernel_keys()} if key not in forced]
+
+    def _speak(self) -> None:
+        """This node's own voice."""
+        kit, keys = self.kit, self.keys
+        self.originator = Originator(keys.node, self.domain.me.network, kit.store, kit.clock, self._said)
+        self.announcing = Announcing(self.originator, kit.store, kit.clock, self.domain)
+        self.renewing = Renewing(self.originator, self.announcing, kit.store, kit.clock, self.domain)
+
+    def _meet(self) -> None:
+        """Peers."""
+        kit, domain, ports = self.kit, self.domain, self.ports
+        self.book = PeerBook(domain.me.node, domain.directory, domain.trust, kit.clock)
+        self.recording = Recording(kit, self.book, self.originator, self.announcing)
+        self.gossip = Gossip(
+            domain.me.node,
+            domain.me.network,
+            Archive(domain.intake, domain.ledger, domain.directory),
+            lambda: frozenset(domain.trust.owners()) | {domain.me.owner},
+            Settings(store_id=ports.store.store_id),
+            ports.random,
+        )
+        self.owning = Owning(self.me, kit, self.originator, self.book)
+        self.household = Household(self.me, self.config, kit, self.book, self.owning, ports.machine)
+        self.invitations = Invitations(self.me, self.household, kit.store, kit.clock, ports.random.randbytes)
+        desk = PeeringDesk(
+            clock=kit.clock,
+            events=self.events,
+            refusals=self.refusals,
+            store_id=ports.store.store_id,
+            is_open=self.config.listen.open,
+        )
+        self.peering = Peering(self.gossip, self.book, domain.directory, self.invitations, self.recording, desk)
+        self.recording.ends = self.peering
+        self.peers = PeerDesk(kit, self.book, self.peering, self.gossip)
+
+    def _serve(self) -> None:
+        """The operator."""
+        kit, config = self.kit, self.config
+        self.protecting = Protecting(self.ports.machine, self.domain.protected, kit.clock, self.peer_hosts)
+        self.whitelisting = Whitelisting(kit)
+        self.blocking = Blocking(kit, self.announcing, self.originator, self.book)
+        self.modes = Modes(self.enforcing, kit.store, kit.clock, Mode(config.enforcer.mode.value))
+        place = Place(name=config.node.name, addresses=self.household.addresses)
+        self.joining = JoinDesk(self.me, kit, self.invitations, self.peering, place)
+        self.health = Health(domain=self.domain, enforcing=self.enforcing, memory_bytes=self.ports.memory_bytes)
+        started = kit.clock.now()
+        card = Card(
+            name=config.node.name,
+            network=config.node.network,
+            started=started,
+            instance=self.ports.random.randbytes(6).hex(),
+        )
+        sources = Sources(
+            modes=self.modes, peering=self.peering, names=self.book, refusals=self.refusals, health=self.health
+        )
+        self.views = Views(kit, card, sources)
+        self.explaining = Explaining(self.domain, self.book, self.enforcing, config.enforcer.set_prefix)
+
+    def peer_hosts(self) -> list[str]:
+        """Addresses of peers that the operator named, and of those that are connected."""
+        dialled = [host_of(url) for url, _ in self.book.dialled()]
+        return [*dialled, *(session.address for session in self.peering.sessions)]
+
+    def _said(self, one: Announcement) -> None:
+        """This node announced something: it is on disk; record it here and hand it on."""
+        self.judging.dirty(self.domain.record_own(one))
+        self.peering.published([one])
+
+
+def host_of(url: str) -> str:
+    """The host part of a peer's URL."""
+    return urlsplit(url).hostname or ""

@@ -1,0 +1,154 @@
+"""The pure core of one node, wired together: what it knows, whom it trusts, what it adopts.
+
+One object so that every use case sees the same state; it does no I/O and has no timers. Also the answers that
+announcing and renewing need about this node's own statements.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from p2pfw.app.announcing import Wish
+from p2pfw.core.adoption import Adoption
+from p2pfw.core.announcement import Action, Announcement, AnnouncementId
+from p2pfw.core.directory import Directory
+from p2pfw.core.explain import Explanation
+from p2pfw.core.forbidden import Forbidden
+from p2pfw.core.identity import NetworkId, NodeId, OwnerId
+from p2pfw.core.intake import Intake, Recorded
+from p2pfw.core.ledger import Ledger
+from p2pfw.core.localbook import LocalBook, LocalEntry
+from p2pfw.core.policy import Policy
+from p2pfw.core.prefix import PrefixKey
+from p2pfw.core.protected import Protected
+from p2pfw.core.statement import Source, Standing, Statement
+from p2pfw.core.trust import TrustTable
+from p2pfw.core.whitelist import Whitelist
+from p2pfw.ports import Clock, IntentionRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ourself:
+    """Who this node is: its key, its owner by the certificate that it holds, its network."""
+
+    node: NodeId
+    owner: OwnerId
+    network: NetworkId
+
+
+class Domain:
+    """Everything pure that one node has."""
+
+    def __init__(self, me: Ourself, clock: Clock, *, default_trust: float, allow_private: bool) -> None:
+        self.me, self._clock = me, clock
+        self.directory = Directory()
+        self.trust = TrustTable(me.owner, default_trust)
+        self.whitelist = Whitelist()
+        self.protected = Protected()
+        self.ledger = Ledger(self.directory)
+        self.local = LocalBook()
+        self.intake = Intake(me.network, self.directory, self.ledger, self.trust)
+        self.policy = Policy(
+            own_node=me.node,
+            own_owner=me.owner,
+            trust=self.trust,
+            whitelist=self.whitelist,
+            protected=self.protected,
+            allow_private=allow_private,
+        )
+        self.adoption = Adoption(self.policy, self.statements)
+        self.forbidden = Forbidden(whitelist=self.whitelist, protected=self.protected)
+        self.forced: set[PrefixKey] = set()
+        self.notes: dict[PrefixKey, str] = {}
+        self.standing: dict[PrefixKey, IntentionRow] = {}
+        self.dirty: Callable[[Sequence[PrefixKey]], object] = self.adoption.mark
+
+    # --- asking ----------------------------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        """Wall clock, whole Unix seconds."""
+        return int(self._clock.now())
+
+    def statements(self, key: PrefixKey, now: float) -> list[Statement]:
+        """Everything that lives about exactly this prefix, signed and local."""
+        signed = self.ledger.statements(key, now)
+        if key in self.forced:
+            signed = [self._with_force(statement) for statement in signed]
+        local = self.local.statements(key, now)
+        return [*signed, *local] if local else signed
+
+    def explain(self, key: PrefixKey) -> Explanation:
+        """The verdict with its reasons, and the statements that do not count."""
+        now = self._clock.now()
+        signed = self.ledger.statements(key, now, everything=True)
+        if key in self.forced:
+            signed = [self._with_force(statement) for statement in signed]
+        return self.adoption.explain(key, [*signed, *self.local.statements(key, now)], now)
+
+    def overlapping(self, key: PrefixKey) -> list[PrefixKey]:
+        """Known prefixes that share an address with this one."""
+        return sorted({*self.ledger.overlapping(key), *self.local.overlapping(key)})
+
+    def category_of(self, key: PrefixKey) -> int:
+        """The category of the first live statement that blocks it; OTHER when there is none."""
+        statements = self.statements(key, self._clock.now())
+        return next((int(one.category) for one in statements if one.action is Action.BLOCK), 6)
+
+    # --- this node's own word (announcing.OwnBook, renewing.OwnStatements) -----------------------------------------
+
+    def record_own(self, announcement: Announcement) -> Sequence[PrefixKey]:
+        """Take in what this node just signed; the prefixes to judge again."""
+        outcome = self.intake.load(announcement.raw, self._clock.now())
+        return outcome.dirty if isinstance(outcome, Recorded) else ()
+
+    def own_block(self, key: PrefixKey) -> Statement | None:
+        """This node's own BLOCK that holds on a prefix."""
+        held = self.ledger.holding(key, self.me.node, self._clock.now())
+        if held is None or held.standing is not Standing.LIVE or held.action is not Action.BLOCK:
+            return None
+        return held
+
+    def own_end(self, key: PrefixKey) -> int | None:
+        """Until when a RETRACT must live that takes back this node's blocks on it; None when there is none."""
+        return self.ledger.block_end(key, self.me.node, self._clock.now())
+
+    def stamp_floor(self, key: PrefixKey) -> int:
+        """Unix second before which a new BLOCK on it would count as pardoned."""
+        pardoned = self.ledger.pardoned_at(key, self.me.owner, self._clock.now())
+        return 0 if pardoned is None else pardoned + 1
+
+    def own_statements(self) -> Iterator[tuple[PrefixKey, Statement]]:
+        """What holds of this node, live BLOCK or RETRACT, prefix by prefix."""
+        now = self._clock.now()
+        for key in self.ledger.keys_of(self.me.node):
+            held = self.ledger.holding(key, self.me.node, now)
+            if held is not None and held.standing is Standing.LIVE and held.expires > now:
+                yield key, held
+
+    def own_announcements(self) -> list[tuple[AnnouncementId, int]]:
+        """(id, expires) of this node's live announcements of entries."""
+        return [(one.id, one.expires) for one in self.ledger.announcements_of(self.me.node, self._clock.now())]
+
+    def intentions(self) -> dict[PrefixKey, IntentionRow]:
+        """What the operator means to keep blocked, standing."""
+        return dict(self.standing)
+
+    def show(self, wish: Wish) -> None:
+        """Adopt a wish that waits to be announced."""
+        entry = LocalEntry(until=wish.until, added=self.now(), category=wish.category, reason=wish.reason)
+        self.local.put(Source.OPERATOR, wish.key, entry)
+
+    def hide(self, key: PrefixKey) -> None:
+        """A wish no longer waits: it is announced, or not wanted any more."""
+        self.local.drop(Source.OPERATOR, key)
+
+    def changed(self, keys: Sequence[PrefixKey]) -> None:
+        """Judge these again."""
+        self.dirty(keys)
+
+    def local_end(self, key: PrefixKey) -> int | None:
+        """Until when the operator's unannounced word on a prefix stands; 0 for ever, None when there is none."""
+        entry = self.local.get(Source.OPERATOR, key)
+        return None if entry is None or entry.ended(self._clock.now()) else entry.until
+
+    def _with_force(self, statement: Statement) -> Statement:
+        return statement._replace(forced=True) if statement.origin == self.me.node else statement

@@ -1,0 +1,228 @@
+"""Answers `why`: the policy's explanation in the operator's words, for any prefix whatever.
+
+One source for CLI, API and dashboard. What decides about an address is the longest adopted prefix that covers it; where
+none does, the prefix itself, and then the longest known one around it. Computes no verdicts: those are the policy's.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+
+from p2pfw import schema
+from p2pfw.app.domain import Domain
+from p2pfw.core.adoption import Word
+from p2pfw.core.explain import Explanation, Flip, Testimony, Turn
+from p2pfw.core.forbidden import Obstacles
+from p2pfw.core.idtext import encode_id
+from p2pfw.core.prefix import Prefix, PrefixKey, is_v6, key_length, key_text, truncate
+from p2pfw.core.protected import ProtectedRange
+from p2pfw.core.statement import Source
+from p2pfw.core.times import ending, rfc3339
+from p2pfw.core.verdict import Decision, Reason
+from p2pfw.core.whitelist import WhitelistEntry
+from p2pfw.errors import FirewallError
+
+MOST_RELATED: Final = 20
+"""Overlapping prefixes shown at the most."""
+
+
+class Names(Protocol):
+    """Names of keys."""
+
+    def name_of(self, key: bytes) -> str:
+        """The operator's name for it, else the short id."""
+        ...
+
+
+class Kernel(Protocol):
+    """What the kernel says."""
+
+    enforcing: bool
+
+    async def counters(self, key: int) -> tuple[int, int] | None:
+        """(packets, bytes) of an entry, None when the kernel does not hold it. FirewallError."""
+        ...
+
+
+class Explaining:
+    """Builds the answer."""
+
+    def __init__(self, domain: Domain, names: Names, kernel: Kernel, set_prefix: str) -> None:
+        self._domain, self._names, self._kernel, self._set_prefix = domain, names, kernel, set_prefix
+
+    async def why(self, asked: PrefixKey) -> schema.Why:
+        """The explanation of the prefix that decides about the asked one."""
+        covering = list(self._domain.adoption.covering(asked))
+        matched = covering[0][0] if covering else self._known_around(asked)
+        explanation = self._domain.explain(matched or asked)
+        kernel = await self._kernel_view(matched or asked)
+        return self._answer(asked, matched, explanation, kernel)
+
+    def _answer(
+        self, asked: PrefixKey, matched: PrefixKey | None, explanation: Explanation, kernel: schema.KernelView
+    ) -> schema.Why:
+        verdict = explanation.verdict
+        blocked = verdict.decision is Decision.ADOPT
+        refused = verdict.decision is Decision.REFUSE
+        related = self._related(asked, matched)
+        return schema.Why(
+            prefix=key_text(asked),
+            blocked=blocked,
+            dropped=blocked and kernel.installed and self._kernel.enforcing,
+            matched=key_text(matched) if matched is not None else None,
+            matched_of=len(list(self._covering(asked))),
+            verdict=verdict.decision.word if matched is not None or refused else "UNKNOWN",
+            reason=verdict.reason.word,
+            score=verdict.score if verdict.threshold is not None else None,
+            threshold=verdict.threshold,
+            voices=verdict.voices if verdict.voices_needed is not None else None,
+            voices_needed=verdict.voices_needed,
+            since=_since(explanation),
+            expires=ending(verdict.until) if verdict.until else None,
+            evidence=[self._evidence(one, PrefixKey(explanation.key)) for one in explanation.testimonies],
+            flips=[self._flip(one, explanation) for one in explanation.flips],
+            overlap=obstacle_text(explanation.obstacles),
+            whitelist_sources=explanation.whitelist_sources,
+            whitelist_ranges=explanation.whitelist_ranges,
+            related=related,
+            kernel=kernel,
+            undo=list(self._undo(asked, explanation)),
+        )
+
+    def _covering(self, asked: PrefixKey) -> Iterator[tuple[PrefixKey, Word]]:
+        """Known prefixes that cover the asked one, longest first."""
+        for length in range(key_length(asked), -1, -1):
+            key = truncate(asked, length)
+            word = self._domain.adoption.verdict(key)
+            if word is not None:
+                yield key, word
+
+    def _known_around(self, asked: PrefixKey) -> PrefixKey | None:
+        return next((key for key, _ in self._covering(asked)), None)
+
+    def _related(self, asked: PrefixKey, matched: PrefixKey | None) -> list[schema.Related]:
+        """Other known prefixes that cover the asked one, and, for a network, some inside it."""
+        around = [(key, word) for key, word in self._covering(asked) if key != matched]
+        inside: list[tuple[PrefixKey, Word]] = []
+        if key_length(asked) < (128 if is_v6(asked) else 32):
+            keys = (key for key in self._domain.overlapping(asked) if key_length(key) > key_length(asked))
+            inside = [(key, word) for key in keys if (word := self._domain.adoption.verdict(key)) is not None]
+        return [
+            schema.Related(prefix=key_text(key), verdict=word.decision.word, reason=word.reason.word)
+            for key, word in [*around, *inside][:MOST_RELATED]
+        ]
+
+    def _evidence(self, testimony: Testimony, key: PrefixKey) -> schema.Evidence:
+        said = testimony.statement
+        return schema.Evidence(
+            source=said.source.value,
+            origin=encode_id(said.origin) if said.origin else "",
+            owner=encode_id(said.owner) if said.owner else "",
+            name=self._speaker(testimony),
+            action=said.action.name,
+            category=said.category.name.lower(),  # type: ignore[arg-type]  # the names of Category are the literals
+            confidence=said.confidence,
+            trust=round(testimony.support / said.confidence, 4) if said.confidence else 0.0,
+            trust_from=testimony.trust_origin,
+            support=testimony.support,
+            counted=testimony.counted,
+            not_counted="" if testimony.counted else testimony.uncounted.word if testimony.uncounted else "too-wide",
+            signed=rfc3339(said.created) if said.created else None,
+            expires=ending(said.expires),
+            note=self._note(testimony, key),
+        )
+
+    def _speaker(self, testimony: Testimony) -> str:
+        said = testimony.statement
+        if said.source is Source.SIGNED and said.origin is not None:
+            return self._names.name_of(said.origin) if said.fleet or not said.owner else self._names.name_of(said.owner)
+        if said.source is Source.SIGHTING:
+            return "this machine"
+        return f"feed {said.name}" if said.source is not Source.OPERATOR else "this node"
+
+    def _note(self, testimony: Testimony, key: PrefixKey) -> str:
+        said = testimony.statement
+        if said.source is Source.OPERATOR:
+            return said.name
+        return self._domain.notes.get(key, "") if said.origin == self._domain.me.node else ""
+
+    def _flip(self, flip: Flip, explanation: Explanation) -> str:
+        match flip.turn:
+            case Turn.VOICE_LEAVES:
+                who = (
+                    self._names.name_of(flip.who.owner or flip.who.origin or b"") if flip.who else "the strongest voice"
+                )
+                return f"{who} retracts ({flip.score:.2f} < {flip.bound:.2f})"
+            case Turn.WORD_ENDS:
+                otherwise = flip.otherwise
+                rest = (
+                    f"the voices alone: {otherwise.decision.word} {otherwise.reason.word}" if otherwise else "then gone"
+                )
+                return f"{_whose(explanation.verdict.reason)} is taken back ({rest})"
+            case Turn.SUPPORT_COMES:
+                return f"{_voices(flip.voices)} with support {flip.support:.2f} (score {flip.score:.2f}, needs {flip.bound:.2f})"
+            case Turn.SAID_AGAIN:
+                return f"somebody who said it says it again, or {_voices(flip.voices)}: the lease is over"
+            case Turn.RANGE_GOES:
+                return f"{obstacle_text(explanation.obstacles)} no longer stands in the way"
+
+    def _undo(self, asked: PrefixKey, explanation: Explanation) -> Iterable[str]:
+        prefix = _short(asked)
+        verdict = explanation.verdict
+        if verdict.reason is Reason.WHITELIST and explanation.obstacles.whitelist is not None:
+            entry = explanation.obstacles.whitelist
+            yield f"p2pfw allow remove {key_text(entry.key)}" if entry.source == "command" else f"edit {entry.source}"
+        if verdict.decision is not Decision.ADOPT:
+            return
+        if verdict.reason in (Reason.OPERATOR, Reason.FLEET):
+            yield f"p2pfw unblock {_short(PrefixKey(explanation.key))}"
+        yield f"p2pfw allow add {prefix} --ttl 1d"
+        for testimony in explanation.testimonies:
+            said = testimony.statement
+            if testimony.counted and said.source is Source.SIGNED and said.owner and verdict.reason is Reason.OK:
+                yield f"p2pfw peer trust {self._names.name_of(said.owner)} 0.2"
+                return
+
+    async def _kernel_view(self, key: PrefixKey) -> schema.KernelView:
+        name = f"{self._set_prefix}-block{6 if is_v6(key) else 4}"
+        try:
+            counters = await self._kernel.counters(key)
+        except FirewallError as error:
+            return schema.KernelView(installed=False, error=str(error))
+        if counters is None:
+            return schema.KernelView(installed=False)
+        return schema.KernelView(installed=True, set=name, packets=counters[0], bytes=counters[1])
+
+
+def obstacle_text(obstacles: Obstacles) -> str:
+    """The range that stands in the way, with what it is; "" when nothing overlaps."""
+    found = obstacles.hard or obstacles.soft or obstacles.peer or obstacles.whitelist or obstacles.private
+    if found is None:
+        return ""
+    if isinstance(found, WhitelistEntry):
+        comment = f", {found.comment}" if found.comment else ""
+        return f"{key_text(found.key)} (whitelist: {found.source}{comment})"
+    if isinstance(found, ProtectedRange):
+        return f"{key_text(found.key)} (protected, {found.strength.value}: {found.reason})"
+    return f"{key_text(found.key)} ({found.name})"
+
+
+def _since(explanation: Explanation) -> str | None:
+    if explanation.verdict.decision is not Decision.ADOPT:
+        return None
+    said = [one.statement.created for one in explanation.testimonies if one.counted and one.statement.created]
+    return rfc3339(min(said)) if said else None
+
+
+def _whose(reason: Reason) -> str:
+    words = {Reason.OPERATOR: "this operator's word", Reason.FLEET: "the fleet's word", Reason.FEED: "the feed's word"}
+    return words.get(reason, "it")
+
+
+def _voices(count: int) -> str:
+    return "one more voice" if count == 1 else f"{count} more voices"
+
+
+def _short(key: PrefixKey) -> str:
+    """As an operator types it: a host without its length."""
+    prefix = Prefix(key)
+    return str(prefix).partition("/")[0] if prefix.is_host else str(prefix)

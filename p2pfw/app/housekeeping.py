@@ -1,0 +1,117 @@
+"""What has to be done again and again: ends of certificates, entries and leases; protection; renewal; the clock.
+
+One task, one look a second; each look does little. What it finds goes the same ways as everything else.
+"""
+
+import asyncio
+import logging
+import statistics
+from collections.abc import Iterator
+from typing import Final
+
+from p2pfw import schema
+from p2pfw.app.assembly import Assembly
+from p2pfw.app.health import CLOCK_WARN
+from p2pfw.app.protecting import REFRESH
+from p2pfw.errors import InputError, StoreError
+from p2pfw.ports import AllowRow, Drop, DropAnnouncements
+
+log = logging.getLogger(__name__)
+
+EVERY: Final = 1.0
+CLOCK: Final = "clock"
+CLOCK_LIMIT: Final = 60.0
+"""Seconds by which the median of three or more peers must differ before this node falls silent (protocol 7)."""
+CLOCK_WITNESSES: Final = 3
+LAG_EVERY: Final = 0.05
+
+
+class Housekeeping:
+    """The node's second hand."""
+
+    def __init__(self, node: Assembly) -> None:
+        self._node = node
+        self._refreshed = float("-inf")
+        node.health.complaints += [self._store_lines, self._clock_lines, self._voice_lines]
+
+    async def run(self) -> None:
+        """Every second, for ever."""
+        while True:
+            await self.tick()
+            await asyncio.sleep(EVERY)
+
+    async def tick(self) -> None:
+        """One look."""
+        node, now = self._node, self._node.ports.clock.now()
+        dropped = node.domain.ledger.tick(now)
+        if dropped.ids:
+            node.ports.store.post(DropAnnouncements(ids=dropped.ids))
+        node.judging.dirty([*dropped.dirty, *node.domain.local.tick(now)])
+        self._prune_whitelist(now)
+        self._refresh_protection()
+        self._watch_clock()
+        try:
+            await node.owning.tick()
+            await node.renewing.tick()
+        except (StoreError, InputError) as error:
+            log.error("could not announce", extra={"error": str(error)})
+
+    async def measure_lag(self) -> None:
+        """How late the loop wakes, for ever."""
+        clock = self._node.ports.clock
+        while True:
+            asked = clock.monotonic()
+            await asyncio.sleep(LAG_EVERY)
+            late = clock.monotonic() - asked - LAG_EVERY
+            self._node.health.lag.add(clock.monotonic(), max(0.0, late * 1000))
+
+    def _prune_whitelist(self, now: float) -> None:
+        ended = self._node.domain.whitelist.prune(now)
+        if ended:
+            self._node.ports.store.post(*(Drop(table=AllowRow, identity=entry.key) for entry in ended))
+            self._node.whitelisting.changed([entry.key for entry in ended])
+
+    def _refresh_protection(self) -> None:
+        now = self._node.ports.clock.monotonic()
+        if now - self._refreshed >= REFRESH:
+            self._refreshed = now
+            self._node.whitelisting.changed(self._node.protecting.refresh())
+
+    # --- clocks ----------------------------------------------------------------------------------------------------
+
+    def _offsets(self) -> list[float]:
+        return [peer.offset for peer in self._node.gossip.peers() if peer.offset is not None]
+
+    def _watch_clock(self) -> None:
+        offsets = self._offsets()
+        originator = self._node.originator
+        wrong = len(offsets) >= CLOCK_WITNESSES and abs(statistics.median(offsets)) > CLOCK_LIMIT
+        if wrong:
+            originator.hold(CLOCK, f"its clock differs by {statistics.median(offsets):.0f} s from its peers'")
+        elif originator.is_held_by(CLOCK):
+            originator.release(CLOCK)
+            self._node.announcing.released()
+
+    def _clock_lines(self) -> Iterator[schema.HealthLine]:
+        for peer in self._node.gossip.peers():
+            if peer.offset is not None and abs(peer.offset) > CLOCK_WARN:
+                name = self._node.book.name_of(peer.node)
+                text = f"the clock of {name} differs from this machine's by {peer.offset:+.0f} s"
+                remedy = "set the clock of the one that is wrong (timedatectl, chrony)"
+                yield schema.HealthLine(level="warning", code="clock", text=text, remedy=remedy)
+
+    # --- other complaints ------------------------------------------------------------------------------------------
+
+    def _store_lines(self) -> Iterator[schema.HealthLine]:
+        failing = self._node.ports.store.failing
+        if failing:
+            remedy = "enforcement goes on; nothing new is acknowledged until the disk works"
+            yield schema.HealthLine(level="error", code="store", text=failing, remedy=remedy)
+
+    def _voice_lines(self) -> Iterator[schema.HealthLine]:
+        held = self._node.originator.held
+        if held:
+            text = f"this node announces nothing: {held}"
+            yield schema.HealthLine(
+                level="error", code="silent", text=text, remedy="p2pfw run --alone, if it has no peers"
+            )

@@ -1,0 +1,117 @@
+"""Judges what is dirty a slice at a time, and passes what changed on: to the kernel's worker and to the event ring.
+
+A few prefixes (a block, one announcement) are judged at once, whatever else waits; a hundred thousand are judged in
+slices between which the loop turns, so that no stall grows with the data.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from p2pfw.app.enforcing import Enforcing
+from p2pfw.app.events import Events
+from p2pfw.core.adoption import Adoption, Change
+from p2pfw.core.prefix import PrefixKey, key_text
+from p2pfw.core.verdict import Decision
+from p2pfw.ports import Clock
+
+log = logging.getLogger(__name__)
+
+SLICE: Final = 500
+"""Prefixes judged between two turns of the loop: about 5 ms."""
+AT_ONCE: Final = 256
+"""So many prefixes or fewer are judged as they come."""
+TOLD_SINGLY: Final = 100
+"""More changes than this in one slice are told as one event with a count."""
+LONGEST_NAP: Final = 1.0
+
+
+class Judging:
+    """The loop between the ledger and the kernel's worker."""
+
+    def __init__(self, adoption: Adoption, enforcing: Enforcing, clock: Clock, events: Events) -> None:
+        self._adoption, self._enforcing = adoption, enforcing
+        self._clock, self._events = clock, events
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.ticket = 0
+
+    def dirty(self, keys: Sequence[PrefixKey]) -> int:
+        """Judge these again: at once when they are few. Returns the ticket of the kernel's worker for `settle`."""
+        if len(keys) <= AT_ONCE:
+            return self._pass_on(self._adoption.judge_these(keys, self._clock.now()))
+        self._adoption.mark(keys)
+        return self._kick()
+
+    def everything(self, *sources: Callable[[], Iterable[PrefixKey]]) -> None:
+        """Full judgement: after an edit of trust or whitelist, and at start."""
+        self._adoption.mark_all(*sources)
+        self._kick()
+
+    async def idle(self) -> int:
+        """Wait until nothing is dirty; the ticket to settle for."""
+        await self._idle.wait()
+        return self.ticket
+
+    async def run(self) -> None:
+        """Judge for ever."""
+        while True:
+            self.turn()
+            if self._adoption.pending:
+                await asyncio.sleep(0)
+                continue
+            self._idle.set()
+            await self._nap()
+
+    def turn(self) -> None:
+        """One slice."""
+        now = self._clock.now()
+        self._adoption.tick(now)
+        changes = self._adoption.judge_some(now, SLICE)
+        if changes:
+            self._pass_on(changes)
+
+    def _kick(self) -> int:
+        if self._adoption.pending:
+            self._idle.clear()
+        self._wake.set()
+        return self.ticket
+
+    async def _nap(self) -> None:
+        deadline = self._adoption.next_deadline()
+        nap = LONGEST_NAP if deadline is None else min(LONGEST_NAP, deadline - self._clock.now())
+        try:
+            async with asyncio.timeout(max(0.0, nap)):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._wake.clear()
+
+    def _pass_on(self, changes: Sequence[Change]) -> int:
+        if changes:
+            self.ticket = self._enforcing.changed([change.key for change in changes])
+            self._tell(changes)
+        return self.ticket
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        if len(changes) > TOLD_SINGLY:
+            adopted = sum(change.until is not None for change in changes)
+            self._events.tell("verdicts", adopted=adopted, others=len(changes) - adopted)
+            return
+        for change in changes:
+            kind, reason = _kind(change)
+            self._events.tell(kind, prefix=key_text(change.key), reason=reason)
+            log.info(kind, extra={"prefix": key_text(change.key), "verdict": reason})
+
+
+def _kind(change: Change) -> tuple[str, str]:
+    """(event kind, reason word) of one change."""
+    if change.new is None:
+        return "released", "nobody says so any more"
+    words = {Decision.ADOPT: "adopted", Decision.HOLD: "held", Decision.REFUSE: "refused"}
+    if change.new.decision is Decision.ADOPT and change.old is not None and change.old.decision is Decision.ADOPT:
+        return "extended", change.new.reason.word
+    return words[change.new.decision], change.new.reason.word

@@ -1,0 +1,146 @@
+"""What follows when something of others was recorded: keep it, judge it, drop whom it revokes, obey a pardon.
+
+The sink of peering. Everything here is a consequence of signed data that intake has verified.
+"""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from p2pfw.app.announcing import Announcing
+from p2pfw.app.kit import Kit
+from p2pfw.app.originating import Document, Originator, put_announcement
+from p2pfw.app.peerbook import PeerBook
+from p2pfw.core.announcement import Announcement, Kind, lifetime, records
+from p2pfw.core.gossip.events import Recorded
+from p2pfw.core.identity import NodeId, OwnerId
+from p2pfw.core.intake import Learned
+from p2pfw.core.prefix import PrefixKey
+from p2pfw.errors import InputError, PeerError, StoreError
+from p2pfw.ports import PeerSession, Put, Setting
+
+log = logging.getLogger(__name__)
+
+RESTORED: str = "restored"
+
+
+class Ends(Protocol):
+    """Who can end sessions and resolve peers anew."""
+
+    def drop_node(self, node: NodeId, reason: str) -> None:
+        """End the session with a node whose key is dead."""
+        ...
+
+
+class Recording:
+    """Implements peering.Sink."""
+
+    def __init__(self, kit: Kit, book: PeerBook, originator: Originator, announcing: Announcing) -> None:
+        self._domain, self._store, self._judging, self._events = kit.domain, kit.store, kit.judging, kit.events
+        self._clock, self._book = kit.clock, book
+        self._originator, self._announcing = originator, announcing
+        self.ends: Ends | None = None
+        self.spawn: Callable[[Coroutine[Any, Any, None]], object] | None = None
+        self.on_trust: Callable[[], None] | None = None
+        self.arrived = 0
+
+    def recorded(self, effect: Recorded, node: NodeId) -> None:
+        """An announcement of somebody else's is in the ledger."""
+        outcome = effect.outcome
+        one = outcome.announcement
+        self.arrived += 1
+        if outcome.kept:
+            self._store.post(put_announcement(one.raw, one, self._domain.now()))
+        self._judging.dirty(outcome.dirty)
+        self._follow(Learned(dirty=[], revoked=outcome.revoked, certified=outcome.certified), one.origin)
+        if one.kind == Kind.PARDON:
+            self._obey(one)
+        if outcome.equivocation is not None:
+            self._accuse(outcome.equivocation.encode(), one.origin)
+
+    def identified(self, session: PeerSession) -> None:
+        """A peer proved its identity: its certificate counts, with the consent that the proof is."""
+        if session.certificate is None:
+            return
+        try:
+            learned = self._domain.intake.learn(session.certificate, self._clock.now())
+        except PeerError as error:
+            log.info("certificate not taken", extra={"peer": session.node.hex()[:16], "reason": str(error)})
+            return
+        self._judging.dirty(learned.dirty)
+        self._follow(learned, session.node)
+
+    def overtaken(self, epoch: int, seq: int) -> None:
+        """Number above what a peer proved that we said."""
+        self._spawn(self._originator.overtaken(epoch, seq))
+
+    def caught_up(self, node: NodeId, *, own: bool) -> None:
+        """A restored node may speak once a peer gave back what it had said."""
+        if own and self._originator.is_held_by(RESTORED):
+            self._spawn(self._relearned(node))
+
+    # --- consequences ----------------------------------------------------------------------------------------------
+
+    def _follow(self, learned: Learned, node: NodeId) -> None:
+        for revoked in learned.revoked:
+            self._events.tell("revoked", peer=self._book.name_of(revoked))
+            if self.ends is not None:
+                self.ends.drop_node(revoked, "revoked")
+        if learned.certified:
+            self._certified(node)
+
+    def _certified(self, node: NodeId) -> None:
+        owner = self._domain.directory.owner_of(node, self._clock.now())
+        if owner is None:
+            return
+        pins = self._book.pins(node, OwnerId(owner)) if owner != node else []
+        if pins:
+            self._store.post(*(Put(row=row) for row in pins))
+        if self.on_trust is not None:
+            self.on_trust()
+
+    def _obey(self, pardon: Announcement) -> None:
+        """Older standing intentions of this node are dropped, and their renewals retracted (identity.md)."""
+        owner = self._domain.directory.owner_of(pardon.origin, self._clock.now())
+        if owner != self._domain.me.owner or pardon.origin == self._domain.me.node:
+            return
+        created = pardon.header.created
+        standing = self._domain.standing
+        keys = [PrefixKey(key) for key, *_ in records(pardon)]
+        older = [key for key in keys if key in standing and standing[key].added <= created]
+        for key in older:
+            del standing[key]
+        if older:
+            self._spawn(self._take_back(older))
+
+    async def _take_back(self, keys: list[PrefixKey]) -> None:
+        try:
+            await self._announcing.retract(keys)
+        except (StoreError, InputError) as error:
+            log.error("a pardoned intention could not be retracted", extra={"error": str(error)})
+
+    def _accuse(self, proof: bytes, origin: NodeId) -> None:
+        self._events.tell("equivocation", peer=self._book.name_of(origin))
+        expires = self._domain.now() + lifetime(Kind.EQUIVOCATION)
+        self._spawn(self._announce(Document(kind=Kind.EQUIVOCATION, body=proof, expires=expires)))
+
+    async def _announce(self, document: Document) -> None:
+        try:
+            await self._originator.say([document])
+        except (StoreError, InputError) as error:
+            log.error("a proof could not be announced", extra={"error": str(error)})
+
+    async def _relearned(self, node: NodeId) -> None:
+        own = self._domain.ledger.highest(self._domain.me.node)
+        if own is not None:
+            await self._originator.overtaken(*own.header.order)
+        await self._store.commit(Setting(name=RESTORED, value=None))
+        self._originator.release(RESTORED)
+        self._announcing.released()
+        self._events.tell("relearned", peer=self._book.name_of(node))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self.spawn is None:
+            work.close()
+            return
+        self.spawn(work)

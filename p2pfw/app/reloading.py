@@ -1,0 +1,56 @@
+"""Reads the configuration again while the node runs: whitelist, peers, trust, policy. A bad file changes nothing."""
+
+import logging
+
+from p2pfw import schema
+from p2pfw.app.assembly import Assembly
+from p2pfw.app.loading import named_in, whitelist_of
+from p2pfw.config import Config, check_reloadable, load
+from p2pfw.core.whitelist import COMMAND, WhitelistEntry
+from p2pfw.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+
+class Reloading:
+    """SIGHUP and `p2pfw config reload`."""
+
+    def __init__(self, node: Assembly) -> None:
+        self._node = node
+        self.config = node.config
+
+    async def reload(self) -> schema.ReloadAnswer:
+        """See operations.Operations.reload. ConfigError: nothing changed."""
+        new = self._read()
+        changes = check_reloadable(self.config, new)
+        whitelist = whitelist_of(new)
+        self._apply_whitelist(whitelist)
+        self._node.domain.policy.allow_private = new.policy.allow_private
+        self._node.domain.trust.default = new.policy.default_trust
+        self._node.book.load_file(named_in(new))
+        self.config = new
+        await self._node.peers.resolve()
+        self._node.judging.everything(self._node.domain.ledger.keys, self._node.domain.local.keys)
+        await self._node.judging.idle()
+        self._node.events.tell("reload", reason=", ".join(changes.changed))
+        return schema.ReloadAnswer(changed=list(changes.changed), needs_restart=list(changes.needs_restart))
+
+    async def hang_up(self) -> None:
+        """SIGHUP: the same, where nobody waits for the answer."""
+        try:
+            await self.reload()
+        except ConfigError as error:
+            log.error("configuration not reloaded", extra={"error": str(error)})
+            self._node.events.tell("reload-failed", reason=str(error))
+
+    def _read(self) -> Config:
+        return load(self.config.files[0] if self.config.files else None)
+
+    def _apply_whitelist(self, whitelist: dict[str, list[WhitelistEntry]]) -> None:
+        listed = self._node.domain.whitelist
+        changed = []
+        for source in listed.sources() - whitelist.keys() - {COMMAND}:
+            changed += listed.replace(source, [])
+        for source, entries in whitelist.items():
+            changed += listed.replace(source, entries)
+        self._node.whitelisting.changed(changed)

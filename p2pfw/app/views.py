@@ -1,0 +1,181 @@
+"""State as answers: status, listing, blocklist rows. Reads only; computed when asked, true at that instant."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from p2pfw import __version__, schema
+from p2pfw.app.counters import Refusals
+from p2pfw.app.enforcing import Mode
+from p2pfw.app.explaining import Names
+from p2pfw.app.health import Health
+from p2pfw.app.kit import Kit
+from p2pfw.app.mode import Modes
+from p2pfw.app.peering import Peering
+from p2pfw.core.adoption import Word
+from p2pfw.core.announcement import Category
+from p2pfw.core.idtext import encode_id
+from p2pfw.core.prefix import Prefix, PrefixKey, covers, key_text
+from p2pfw.core.times import ending, rfc3339
+from p2pfw.core.verdict import Decision
+from p2pfw.errors import InputError
+from p2pfw.operations import AdoptedRow
+
+VIEWS: Final = {"adopted": Decision.ADOPT, "held": Decision.HOLD, "refused": Decision.REFUSE}
+MOST_LISTED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What status says of this process. `started` Unix seconds; `instance`: differs between processes."""
+
+    name: str
+    network: str
+    started: float
+    instance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Whom the views ask, beside the kit."""
+
+    modes: Modes
+    peering: Peering
+    names: Names
+    refusals: Refusals
+    health: Health
+
+
+class Views:
+    """What the operator reads."""
+
+    def __init__(self, kit: Kit, me: Card, sources: Sources) -> None:
+        self._domain, self._enforcing, self._me = kit.domain, kit.enforcing, me
+        self._modes, self._peering, self._names = sources.modes, sources.peering, sources.names
+        self._refusals, self._health = sources.refusals, sources.health
+        self.not_carried: Callable[[], list[str]] = list
+        self.configured: Callable[[], int] = int
+
+    def status(self) -> schema.Status:
+        """See operations.Operations.status."""
+        domain, enforcing = self._domain, self._enforcing
+        now = domain.now()
+        counts = domain.ledger.counts()
+        return schema.Status(
+            node_id=encode_id(domain.me.node),
+            owner_id=encode_id(domain.me.owner),
+            name=self._me.name,
+            network=self._me.network,
+            version=__version__,
+            started=rfc3339(self._me.started),
+            uptime=max(0, int(now - self._me.started)),
+            mode=enforcing.mode.value,
+            mode_origin="command" if self._modes.by_command else "configuration",
+            enforcing=enforcing.enforcing,
+            confirming=self._modes.confirming(),
+            adopted=domain.adoption.count(Decision.ADOPT),
+            installed=enforcing.installed,
+            pending=enforcing.pending,
+            held=domain.adoption.count(Decision.HOLD),
+            refused=domain.adoption.count(Decision.REFUSE),
+            announcements=counts.announcements,
+            entries=counts.entries,
+            whitelist=len(domain.whitelist),
+            peers=len(self._peering.sessions),
+            peers_configured=self.configured(),
+            fleet=max(1, len(domain.directory.nodes_of(domain.me.owner, now))),
+            generation=domain.adoption.generation,
+            last_error=enforcing.last_error,
+            drift=dict(enforcing.drift),
+            refusals=self._refusals.snapshot(),
+            origins_not_carried=self.not_carried(),
+            health=self._health.lines(),
+            memory_bytes=self._health.memory_bytes(),
+            loop_lag_ms=self._health.loop_lag_ms(),
+        )
+
+    def generation(self) -> str:
+        """See operations.Operations.generation."""
+        return f"{self._me.instance}-{self._domain.adoption.generation}"
+
+    def adopted(self) -> Iterator[AdoptedRow]:
+        """See operations.Operations.adopted."""
+        adoption = self._domain.adoption
+        for key, until in sorted(adoption.adopted()):
+            word = adoption.verdict(key)
+            if word is not None and word.decision is Decision.ADOPT:
+                category = self._domain.category_of(key)
+                yield AdoptedRow(key=key, until=until, reason=word.reason.word, category=category)
+
+    def covering(self, prefix: Prefix) -> schema.BlocklistEntry | None:
+        """See operations.Operations.covering."""
+        found = next(self._domain.adoption.covering(prefix.key), None)
+        if found is None:
+            return None
+        key, word = found
+        return schema.BlocklistEntry(
+            prefix=key_text(key),
+            reason=word.reason.word,
+            expires=ending(word.until or 0),
+            category=_category(self._domain.category_of(key)),
+            installed=self._installed(key),
+        )
+
+    def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
+        """See operations.Operations.listing."""
+        if view not in (*VIEWS, "installed", "all"):
+            raise InputError(f"{view!r} is no view", field="view", hint="adopted, held, refused, installed or all")
+        after = _cursor(cursor)
+        matching = [
+            (key, word)
+            for key, word in sorted(self._domain.adoption.verdicts())
+            if self._shown(view, key, word) and (contains is None or covers(key, contains.key))
+        ]
+        if origin:
+            matching = [(key, word) for key, word in matching if origin in self._origins(key)]
+        page = [(key, word) for key, word in matching if key > after][: min(limit, MOST_LISTED)]
+        more = bool(page) and page[-1][0] != matching[-1][0]
+        return schema.Listing(
+            entries=[self._entry(key, word) for key, word in page],
+            total=len(matching),
+            cursor=f"{page[-1][0]:x}" if more else "",
+        )
+
+    def _shown(self, view: str, key: PrefixKey, word: Word) -> bool:
+        if view == "all":
+            return True
+        if view == "installed":
+            return self._installed(key)
+        return word.decision is VIEWS[view]
+
+    def _installed(self, key: PrefixKey) -> bool:
+        return self._enforcing.mode is Mode.ENFORCE and self._enforcing.holds(key)
+
+    def _entry(self, key: PrefixKey, word: Word) -> schema.ListEntry:
+        return schema.ListEntry(
+            prefix=key_text(key),
+            verdict=word.decision.word,
+            reason=word.reason.word,
+            expires=ending(word.until) if word.until else None,
+            installed=self._installed(key),
+            origins=self._origins(key),
+            category=_category(self._domain.category_of(key)),
+        )
+
+    def _origins(self, key: PrefixKey) -> list[str]:
+        """Ids and names of who speaks about it."""
+        statements = self._domain.statements(key, self._domain.now())
+        ids = [encode_id(one.origin) for one in statements if one.origin is not None]
+        names = [self._names.name_of(one.origin) for one in statements if one.origin is not None]
+        return [*dict.fromkeys([*names, *ids])]
+
+
+def _category(number: int) -> schema.CategoryName:
+    return Category(number).name.lower()  # type: ignore[return-value]  # the names of Category are the literals
+
+
+def _cursor(text: str) -> int:
+    try:
+        return int(text, 16) if text else -1
+    except ValueError:
+        raise InputError("this cursor is not one of ours", field="cursor") from None

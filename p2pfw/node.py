@@ -1,0 +1,258 @@
+"""COMPOSITION ROOT: opens the adapters, puts the node together, runs its tasks, stops them in order.
+
+The only module that knows both the use cases and what stands behind their ports. Owns the clock, the loop's signals
+and the one TaskGroup. A join that changes the owner ends the round; the next one begins with the new certificate.
+"""
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from p2pfw import schema
+from p2pfw.app.application import Application
+from p2pfw.app.assembly import Assembly, Keys, Ports
+from p2pfw.app.enforcing import Mode
+from p2pfw.app.housekeeping import Housekeeping
+from p2pfw.app.joining import Joined
+from p2pfw.app.loading import load
+from p2pfw.app.owning import CERTIFICATE_SETTING
+from p2pfw.app.reloading import Reloading
+from p2pfw.config import Config
+from p2pfw.core.identity import Certificate
+from p2pfw.errors import FirewallError, KeyFileError
+from p2pfw.firewall.backends import make_firewall
+from p2pfw.host.clock import SystemClock
+from p2pfw.host.process import memory_bytes
+from p2pfw.host.surroundings import Surroundings
+from p2pfw.net.transport import WebsocketTransport
+from p2pfw.store.keyfile import Purpose, read_key
+from p2pfw.store.lock import StateLock
+from p2pfw.store.sqlite import SqliteStore
+from p2pfw.web.api import Api
+
+log = logging.getLogger(__name__)
+
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def read_keys(config: Config, settings: dict[str, object]) -> Keys:
+    """This node's key, its owner's where it is at hand, and the certificate that it holds. KeyFileError."""
+    node = read_key(config.node.key_file, Purpose.NODE)
+    owner_file = config.node.owner_key_file
+    owner = read_key(owner_file, Purpose.OWNER) if owner_file is not None else None
+    kept = settings.get(CERTIFICATE_SETTING)
+    certificate = Certificate.decode(bytes.fromhex(kept)) if isinstance(kept, str) else None
+    if certificate is not None and certificate.node != node.public_key:
+        raise KeyFileError(f"{config.node.key_file}: the certificate in the database is for another node key")
+    return Keys(node=node, owner_key=owner, certificate=certificate)
+
+
+class Node:
+    """One round of a node's life: from opened files to closed ones."""
+
+    def __init__(self, config: Config, store: SqliteStore, settings: dict[str, object]) -> None:
+        enforcer = config.enforcer
+        clock = SystemClock()
+        ports = Ports(
+            store=store,
+            firewall=make_firewall(
+                backend=enforcer.backend.value,
+                set_prefix=enforcer.set_prefix,
+                hooks=enforcer.hook,
+                max_entries=enforcer.max_entries,
+                clock=clock,
+            ),
+            machine=Surroundings(),
+            clock=clock,
+            random=random.SystemRandom(),
+            memory_bytes=memory_bytes,
+        )
+        self.config, self.store, self.settings = config, store, settings
+        self.assembly = Assembly(config, ports, read_keys(config, settings))
+        self.housekeeping = Housekeeping(self.assembly)
+        self._again = False
+        self._stop = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    async def run(self, *, alone: bool) -> bool:
+        """Live until told to stop; True when another round is wanted."""
+        node = self.assembly
+        skipped = await load(node, self.settings, alone=alone)
+        if skipped:
+            log.info("announcements skipped", extra={"reasons": dict(skipped)})
+        mode = node.modes.begin(self.settings)
+        await self._assume_installed(mode)
+        node.judging.everything(node.domain.ledger.keys, node.domain.local.keys)
+        node.protecting.refresh()
+        async with AsyncExitStack() as stack:
+            transport = self._transport()
+            stack.push_async_callback(transport.stop)
+            if self.config.listen.peer is not None:
+                node.household.bound = await transport.listen(str(self.config.listen.peer))
+            api = Api(self._application(), self.config.api, node.kit.clock)
+            await api.start()
+            stack.push_async_callback(api.stop)
+            self._hear_signals()
+            await self._work()
+        return self._again
+
+    async def _work(self) -> None:
+        node = self.assembly
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            running = [
+                tasks.create_task(work, name=name)
+                for name, work in (
+                    ("judging", node.judging.run()),
+                    ("enforcing", self._enforce_when_judged()),
+                    ("announcing", node.announcing.run()),
+                    ("gossip", node.peering.run()),
+                    ("housekeeping", self.housekeeping.run()),
+                    ("lag", self.housekeeping.measure_lag()),
+                )
+            ]
+            node.peers.redial()
+            log.info("started", extra={"node": node.domain.me.node.hex()[:16], "mode": node.enforcing.mode.value})
+            await self._stop.wait()
+            for task in running:
+                task.cancel()
+
+    async def _assume_installed(self, mode: Mode) -> None:
+        """What the kernel still holds was adopted when this process last ran: hysteresis goes on for it."""
+        if mode is not Mode.ENFORCE:
+            return
+        firewall = self.assembly.ports.firewall
+        try:
+            await firewall.start()
+            self.assembly.domain.adoption.assume(await firewall.membership())  # type: ignore[arg-type]
+        except FirewallError as error:
+            log.warning("the kernel could not be read", extra={"error": str(error)})
+
+    async def _enforce_when_judged(self) -> None:
+        """The kernel is compared only with a complete judgement: an incomplete one would open what must stay shut."""
+        await self.assembly.judging.idle()
+        await self.assembly.enforcing.run()
+
+    # --- wiring ----------------------------------------------------------------------------------------------------
+
+    def _transport(self) -> WebsocketTransport:
+        node = self.assembly
+        transport = WebsocketTransport(node.credentials, node.peering, node.kit.clock)
+        node.peering.transport = node.peers.transport = transport
+        node.recording.spawn = self._spawn
+        node.recording.on_trust = self._trust_changed
+        node.household.on_peers = self._trust_changed
+        node.joining.on_joined = self._joined
+        node.owning.on_certificate = self._renewed
+        return transport
+
+    def _application(self) -> Application:
+        node = self.assembly
+        reloading = Reloading(node)
+        self._reloading = reloading
+        return Application(
+            domain=node.domain,
+            views=node.views,
+            explaining=node.explaining,
+            blocking=node.blocking,
+            renewing=node.renewing,
+            whitelisting=node.whitelisting,
+            peers_desk=node.peers,
+            joining=node.joining,
+            owning=node.owning,
+            modes=node.modes,
+            enforcing=node.enforcing,
+            health=node.health,
+            protecting=node.protecting,
+            event_ring=node.events,
+            reloader=reloading.reload,
+        )
+
+    def _trust_changed(self) -> None:
+        self._spawn(self.assembly.peers.resolve())
+
+    def _renewed(self, certificate: Certificate) -> None:
+        self.assembly.credentials.certificate = certificate.encode()
+
+    async def _joined(self, joined: Joined) -> None:
+        for row in joined.rows:
+            self.assembly.book.put(row)
+        if joined.certificate is None:
+            await self.assembly.peers.resolve()
+            return
+        self._again = True  # another owner: every verdict, session and key table begins anew
+        asyncio.get_running_loop().call_later(RESTART_AFTER, self._stop.set)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._tasks is None or self._stop.is_set():
+            work.close()
+            return
+        self._tasks.create_task(work)
+
+    def _hear_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in STOPPING:
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reloading.hang_up()))
+
+
+RESTART_AFTER: Final = 0.5
+"""Seconds between the answer to a join and the new round: the answer must have left."""
+
+
+async def serve(config: Config, *, alone: bool) -> None:
+    """Rounds until one ends by a signal."""
+    again = True
+    while again:
+        store = SqliteStore.open(config.node.state_dir)
+        try:
+            again = await Node(config, store, store.settings()).run(alone=alone)
+        finally:
+            await store.close()
+
+
+def run_node(config: Config, *, alone: bool = False, check: bool = False) -> int:
+    """`p2pfw run`: 0 when it was told to stop. `check`: validate configuration, keys and database, touch nothing."""
+    with StateLock.take(config.node.state_dir):
+        if check:
+            read_keys(config, {})
+            return 0
+        _runner()(serve(config, alone=alone))
+    return 0
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """uvloop where it is installed, asyncio otherwise."""
+    try:
+        import uvloop  # noqa: PLC0415  # not on every platform
+    except ImportError:
+        return asyncio.run
+    return uvloop.run
+
+
+def join_offline(config: Config, token: str, trust: float) -> schema.JoinAnswer:
+    """`p2pfw join` where no node runs: redeem the line, keep what it gave, and stop."""
+    return asyncio.run(_join(config, schema.JoinRequest(token=token, trust=trust)))
+
+
+async def _join(config: Config, request: schema.JoinRequest) -> schema.JoinAnswer:
+    with StateLock.take(config.node.state_dir):
+        store = SqliteStore.open(config.node.state_dir)
+        try:
+            node = Node(config, store, store.settings())
+            transport = node._transport()
+            if config.listen.peer is not None:
+                node.assembly.household.bound = str(config.listen.peer)
+            try:
+                node.assembly.joining.on_joined = None
+                return await node.assembly.joining.join(request)
+            finally:
+                await transport.stop()
+        finally:
+            await store.close()
