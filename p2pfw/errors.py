@@ -164,11 +164,12 @@ class NodeError(P2pfwError):
 
 
 class ConfigError(NodeError):
-    """The configuration cannot be used. `where` is "file:line" as far as known."""
+    """The configuration cannot be used. `where` is "file:line" as far as known; `more`: what else is wrong with it."""
 
-    def __init__(self, problem: str, *, where: str = "", hint: str = "") -> None:
-        super().__init__(": ".join(part for part in (where, problem) if part) + (f" ({hint})" if hint else ""))
-        self.problem, self.where, self.hint = problem, where, hint
+    def __init__(self, problem: str, *, where: str = "", hint: str = "", more: "tuple[ConfigError, ...]" = ()) -> None:
+        text = ": ".join(part for part in (where, problem) if part) + (f" ({hint})" if hint else "")
+        super().__init__("\n".join((text, *map(str, more))))
+        self.problem, self.where, self.hint, self.more = problem, where, hint, more
 
 
 class KeyFileError(NodeError):
