@@ -65,9 +65,9 @@ class Application:
         """See operations."""
         return self.views.covering(prefix)
 
-    async def why(self, prefix: Prefix) -> schema.Why:
+    async def why(self, prefix: Prefix, *, counters: bool = False) -> schema.Why:
         """See operations."""
-        return await self.explaining.why(prefix.key)
+        return await self.explaining.why(prefix.key, counters=counters)
 
     def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
         """See operations."""

@@ -33,6 +33,8 @@ from p2pfw.app.whitelisting import Whitelisting
 from p2pfw.config import Config
 from p2pfw.core.announcement import Announcement
 from p2pfw.core.gossip.archive import Archive
+from p2pfw.core.gossip.events import Moment
+from p2pfw.core.gossip.events import Moment
 from p2pfw.core.gossip.links import Randomness, Settings
 from p2pfw.core.gossip.swarm import Gossip
 from p2pfw.core.identity import Certificate, NetworkId, NodeId, OwnerId, Signer, network_id
@@ -137,11 +139,11 @@ class Assembly:
         self.recording = Recording(kit, self.book, self.originator, self.announcing)
         self.gossip = Gossip(
             domain.me.node,
-            domain.me.network,
             Archive(domain.intake, domain.ledger, domain.directory),
             lambda: frozenset(domain.trust.owners()) | {domain.me.owner},
-            Settings(store_id=ports.store.store_id),
+            Settings(network=domain.me.network, store_id=ports.store.store_id),
             ports.random,
+            Moment(kit.clock.now(), kit.clock.monotonic()),
         )
         self.owning = Owning(self.me, kit, self.originator, self.book)
         self.household = Household(self.me, self.config, kit, self.book, self.owning, ports.machine)

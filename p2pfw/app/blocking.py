@@ -169,7 +169,7 @@ class Blocking:
         waited: bool,
     ) -> schema.BlockAnswer:
         state = "observed" if self._enforcing.mode is Mode.OBSERVE else "recorded"
-        if waited and not problem and state == "recorded":
+        if waited and not problem and self._enforcing.enforcing:
             state = "installed"
         results = [
             schema.BlockResult(

@@ -46,6 +46,10 @@ class Wanted(Protocol):
         """(key, until) of all that is adopted; the set may change while it is walked."""
         ...
 
+    def families(self) -> tuple[int, int]:
+        """How many adopted prefixes there are of IPv4 and of IPv6."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
@@ -245,8 +249,9 @@ class Enforcing:
         if changed or self._clock.monotonic() - self._checked >= CHECK_INTERVAL:
             await self._check()
         if self._clock.monotonic() - self._audited >= self._audit_interval:
+            self._allow_dirty = True  # its membership is compared by writing it: only a difference is written
             await self._read_and_compare()
-            self._nudge() if self._dirty else None
+            self._nudge()
 
     async def _guard_allow(self) -> None:
         try:
@@ -335,8 +340,7 @@ class Enforcing:
 
     async def _check(self) -> None:
         self._checked = self._clock.monotonic()
-        before = self.report
-        self.report = await self._firewall.check(before.entries4, before.entries6)
+        self.report = await self._firewall.check(*self._wanted.families())
         for found in self.report.repaired:
             self._count_drift(found)
         if self.report.membership_suspect:

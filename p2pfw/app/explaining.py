@@ -36,7 +36,14 @@ class Names(Protocol):
 class Kernel(Protocol):
     """What the kernel says."""
 
-    enforcing: bool
+    @property
+    def enforcing(self) -> bool:
+        """True when the kernel holds the rule and what is adopted."""
+        ...
+
+    def holds(self, key: int) -> bool:
+        """True when the kernel has this adopted prefix, as far as was acknowledged and checked."""
+        ...
 
     async def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) of an entry, None when the kernel does not hold it. FirewallError."""
@@ -49,12 +56,12 @@ class Explaining:
     def __init__(self, domain: Domain, names: Names, kernel: Kernel, set_prefix: str) -> None:
         self._domain, self._names, self._kernel, self._set_prefix = domain, names, kernel, set_prefix
 
-    async def why(self, asked: PrefixKey) -> schema.Why:
-        """The explanation of the prefix that decides about the asked one."""
+    async def why(self, asked: PrefixKey, *, counters: bool) -> schema.Why:
+        """The explanation of the prefix that decides about the asked one. `counters`: read the kernel's, too."""
         covering = list(self._domain.adoption.covering(asked))
         matched = covering[0][0] if covering else self._known_around(asked)
         explanation = self._domain.explain(matched or asked)
-        kernel = await self._kernel_view(matched or asked)
+        kernel = await self._kernel_view(matched or asked, counters=counters)
         return self._answer(asked, matched, explanation, kernel)
 
     def _answer(
@@ -182,15 +189,18 @@ class Explaining:
                 yield f"p2pfw peer trust {self._names.name_of(said.owner)} 0.2"
                 return
 
-    async def _kernel_view(self, key: PrefixKey) -> schema.KernelView:
+    async def _kernel_view(self, key: PrefixKey, *, counters: bool) -> schema.KernelView:
         name = f"{self._set_prefix}-block{6 if is_v6(key) else 4}"
+        if not counters:
+            held = self._kernel.holds(key)
+            return schema.KernelView(installed=held, set=name if held else "")
         try:
-            counters = await self._kernel.counters(key)
+            read = await self._kernel.counters(key)
         except FirewallError as error:
             return schema.KernelView(installed=False, error=str(error))
-        if counters is None:
+        if read is None:
             return schema.KernelView(installed=False)
-        return schema.KernelView(installed=True, set=name, packets=counters[0], bytes=counters[1])
+        return schema.KernelView(installed=True, set=name, packets=read[0], bytes=read[1])
 
 
 def obstacle_text(obstacles: Obstacles) -> str:

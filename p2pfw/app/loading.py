@@ -5,10 +5,8 @@ What the disk holds and no longer counts (ended, not carried any more) is skippe
 """
 
 import asyncio
-import glob
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from p2pfw.app.assembly import Assembly
@@ -18,13 +16,13 @@ from p2pfw.app.owning import SERIAL_SETTING
 from p2pfw.app.peerbook import Named
 from p2pfw.app.recording import RESTORED
 from p2pfw.app.renewing import RENEWED_SETTING
-from p2pfw.config import Config
+from p2pfw.config import Config, read_allow
 from p2pfw.core.localbook import LocalEntry
-from p2pfw.core.prefix import Prefix, PrefixKey
+from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.records import Category
 from p2pfw.core.statement import Source
-from p2pfw.core.whitelist import CONFIGURATION, WhitelistEntry
-from p2pfw.errors import ConfigError, InputError, PeerError
+from p2pfw.core.whitelist import WhitelistEntry
+from p2pfw.errors import PeerError
 from p2pfw.ports import AllowRow, IntentionRow, InviteRow, LocalRow, PeerRow
 
 _SLICE: Final = 16
@@ -106,24 +104,8 @@ def named_in(config: Config) -> Iterator[Named]:
 
 def whitelist_of(config: Config) -> dict[str, list[WhitelistEntry]]:
     """Whitelist entries of the configuration and of its files, by source. ConfigError names file and line."""
-    entries = {CONFIGURATION: [WhitelistEntry(key=key, source=CONFIGURATION) for key in config.policy.allow]}
-    for pattern in config.policy.allow_files:
-        for name in sorted(glob.glob(pattern)):
-            entries[name] = list(_file_entries(Path(name)))
+    entries: dict[str, list[WhitelistEntry]] = {}
+    for allowed in read_allow(config):
+        entry = WhitelistEntry(key=allowed.key, comment=allowed.comment, source=allowed.source)
+        entries.setdefault(allowed.source, []).append(entry)
     return entries
-
-
-def _file_entries(path: Path) -> Iterator[WhitelistEntry]:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    for number, line in enumerate(lines, 1):
-        text, _, comment = line.partition("#")
-        if not text.strip():
-            continue
-        try:
-            key = Prefix.parse(text.strip()).key
-        except InputError as error:
-            raise ConfigError(error.problem, where=f"{path}:{number}", hint=error.hint) from None
-        yield WhitelistEntry(key=key, comment=comment.strip(), source=str(path))

@@ -13,7 +13,7 @@ from p2pfw.app.kit import Kit
 from p2pfw.app.originating import Document, Originator
 from p2pfw.app.peerbook import PeerBook
 from p2pfw.core.announcement import Kind, lifetime
-from p2pfw.core.identity import DAY, Certificate, NodeId, revoke
+from p2pfw.core.identity import CARRIED_AFTER, DAY, Certificate, NodeId, revoke
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.times import rfc3339
 from p2pfw.errors import InputError
@@ -69,8 +69,7 @@ class Owning:
 
     async def publish(self, certificate: Certificate) -> None:
         """Let everybody know whose node this is."""
-        now = int(self._clock.now())
-        expires = min(certificate.not_after + 30 * DAY, now + lifetime(Kind.CERTIFICATE))
+        expires = certificate.not_after + CARRIED_AFTER
         await self._originator.say([Document(kind=Kind.CERTIFICATE, body=certificate.encode(), expires=expires)])
 
     async def revoke(self, node_text: str) -> schema.OwnerAnswer:

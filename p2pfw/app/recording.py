@@ -13,7 +13,7 @@ from p2pfw.app.originating import Document, Originator, put_announcement
 from p2pfw.app.peerbook import PeerBook
 from p2pfw.core.announcement import Announcement, Kind, lifetime, records
 from p2pfw.core.gossip.events import Recorded
-from p2pfw.core.identity import NodeId, OwnerId
+from p2pfw.core.identity import NodeId
 from p2pfw.core.intake import Learned
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import InputError, PeerError, StoreError
@@ -93,7 +93,7 @@ class Recording:
         owner = self._domain.directory.owner_of(node, self._clock.now())
         if owner is None:
             return
-        pins = self._book.pins(node, OwnerId(owner)) if owner != node else []
+        pins = self._book.pins(node, owner) if bytes(owner) != bytes(node) else []
         if pins:
             self._store.post(*(Put(row=row) for row in pins))
         if self.on_trust is not None:

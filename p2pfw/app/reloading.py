@@ -32,8 +32,8 @@ class Reloading:
         await self._node.peers.resolve()
         self._node.judging.everything(self._node.domain.ledger.keys, self._node.domain.local.keys)
         await self._node.judging.idle()
-        self._node.events.tell("reload", reason=", ".join(changes.changed))
-        return schema.ReloadAnswer(changed=list(changes.changed), needs_restart=list(changes.needs_restart))
+        self._node.events.tell("reload", reason=", ".join(changes.at_once))
+        return schema.ReloadAnswer(changed=list(changes.at_once), needs_restart=list(changes.after_restart))
 
     async def hang_up(self) -> None:
         """SIGHUP: the same, where nobody waits for the answer."""

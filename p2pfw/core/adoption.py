@@ -16,7 +16,7 @@ from p2pfw.core.flips import FlipLimiter
 from p2pfw.core.identity import NodeId
 from p2pfw.core.packed import WORDS, Word, code, code_of, is_adopted, node_of, pack, review_of, until_of, word_of
 from p2pfw.core.policy import Policy
-from p2pfw.core.prefix import PrefixKey
+from p2pfw.core.prefix import PrefixKey, is_v6
 from p2pfw.core.prefixmap import PrefixMap
 from p2pfw.core.statement import Statement
 from p2pfw.core.verdict import Decision, Reason, Verdict
@@ -64,6 +64,7 @@ class Adoption:
         self._statements_of = statements_of
         self._verdicts: PrefixMap[int] = PrefixMap()
         self._counts: Counter[int] = Counter()
+        self._families = [0, 0]
         self._dirty: set[PrefixKey] = set()
         self._sweep: list[PrefixKey] = []
         self._fresh: list[PrefixKey] = []
@@ -212,6 +213,7 @@ class Adoption:
             self._verdicts.set(key, new)
             if review_of(new) not in (0, review_of(old)):
                 self._wheel.put(review_of(new), key)
+        self._families[is_v6(key)] += is_adopted(new) - is_adopted(old)
         before, after = word_of(old), word_of(new)
         if before == after:
             return None
@@ -272,6 +274,10 @@ class Adoption:
     def count(self, decision: Decision) -> int:
         """How many prefixes have this decision."""
         return sum(count for verdict, count in self._counts.items() if WORDS[verdict][0] is decision)
+
+    def families(self) -> tuple[int, int]:
+        """How many adopted prefixes there are of IPv4 and of IPv6."""
+        return self._families[0], self._families[1]
 
     @property
     def over_budget(self) -> Mapping[NodeId, int]:
