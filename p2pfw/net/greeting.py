@@ -9,11 +9,10 @@ from typing import Final
 
 from aiohttp import WSMessage, WSMsgType
 
-from p2pfw.core.frames import Bye, ByeCode
 from p2pfw.core.handshake import Initiator, Responder
 from p2pfw.core.proof import Proven, reason_of
 from p2pfw.core.session import Session
-from p2pfw.core.wire import decode_frame
+from p2pfw.core.wire import Bye, ByeCode, decode_frame
 from p2pfw.errors import AdmissionError, HandshakeError, PeerError
 from p2pfw.net.sockets import Socket
 from p2pfw.ports import Clock
@@ -42,6 +41,8 @@ _BYES: Final = {
     "renew": ByeCode.RENEW,
     "banned": ByeCode.BANNED,
 }
+_ARRAY: Final = 9
+"""The upper half of the first byte of every short msgpack array."""
 _BYE_WORDS: Final = {code: code.name.lower().replace("_", "-") for code in ByeCode}
 
 
@@ -67,7 +68,7 @@ def bye_word(bye: Bye) -> str:
 
 def as_bye(frame: bytes) -> Bye | None:
     """The BYE that `frame` is, if it is one; FrameError when it is a broken one."""
-    if frame[1:2] != bytes([Bye.KIND]):
+    if len(frame) < 2 or frame[0] >> 4 != _ARRAY or frame[1] != Bye.KIND:
         return None
     decoded = decode_frame(frame)
     return decoded if isinstance(decoded, Bye) else None

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from aiohttp import WSMessage, WSMsgType
 
-from p2pfw.core.frames import Bye
 from p2pfw.core.proof import reason_of
 from p2pfw.core.session import Session
-from p2pfw.core.wire import encode_frame
+from p2pfw.core.wire import Bye, encode_frame
 from p2pfw.errors import FrameError, PeerError
 from p2pfw.net.greeting import as_bye, bye_for, bye_word
 from p2pfw.net.limits import TokenBucket

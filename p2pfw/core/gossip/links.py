@@ -84,6 +84,8 @@ class Sync:
     moved: float
     round: Round | None = None
     rounds: int = 0
+    whole: bool = True
+    """All that was found to be lacking is on the list."""
 
 
 @dataclass(slots=True, kw_only=True)

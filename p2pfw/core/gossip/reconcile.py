@@ -107,24 +107,29 @@ class Snapshot:
 class Round:
     """One side's turn: reads the other's ranges in order, collects the answer and the ids that are lacking here."""
 
-    __slots__ = ("_answer", "_low", "_snapshot", "_upper", "lacking")
+    __slots__ = ("_answer", "_lacking", "_learned", "_low", "_snapshot", "_upper")
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._low = 0
         self._upper = b""
         self._answer: list[Range] = []
-        self.lacking: list[bytes] = []
-        """What the other side holds and the snapshot does not, oldest range first."""
+        self._lacking: list[bytes] = []
+        self._learned = 0
 
     def read(self, ranges: Sequence[Range]) -> None:
         """Take in the next ranges; those of a later frame go on where the earlier one ended."""
         for item in ranges:
-            if item.upper <= self._upper or len(self._answer) > MAX_ANSWER or len(self.lacking) > MAX_LACKING:
+            if item.upper <= self._upper or len(self._answer) > MAX_ANSWER or self._learned > MAX_LACKING:
                 raise FrameError("ranges out of order, or more of them than any honest store has")
             high = self._snapshot.position(item.upper)
             self._read(item, self._low, high)
             self._low, self._upper = high, item.upper
+
+    def take_lacking(self) -> list[bytes]:
+        """What the other side holds and the snapshot does not, oldest range first; each is given out once."""
+        lacking, self._lacking = self._lacking, []
+        return lacking
 
     def answer(self) -> list[Range]:
         """What to say back; nothing when both now know all differences."""
@@ -148,7 +153,8 @@ class Round:
     def _learn(self, item: Range, low: int, high: int) -> set[bytes]:
         ours = set(self._snapshot.ids(low, high))
         theirs = dict.fromkeys(item.ids)
-        self.lacking.extend(identity for identity in theirs if identity not in ours)
+        self._learned += len(theirs)
+        self._lacking.extend(identity for identity in theirs if identity not in ours)
         return set(theirs)
 
 

@@ -149,15 +149,15 @@ class Syncs:
         sync.moved = self._context.now.mono
         sync.round = sync.round or Round(sync.snapshot)
         sync.round.read(ranges)
+        sync.whole &= self._lacking(link, sync, sync.round.take_lacking())
         if more:
             return
-        whole = self._lacking(link, sync, sync.round.lacking)
         answer, sync.round = sync.round.answer(), None
         sync.rounds += 1
         if answer and sync.rounds < MAX_ROUNDS:
             self._answer(link, sync, answer)
             return
-        code = DoneCode.LIMIT if answer or not whole else DoneCode.EQUAL
+        code = DoneCode.LIMIT if answer or not sync.whole else DoneCode.EQUAL
         self._context.send(link, RDone(token=sync.token, code=code), Lane.BULK)
         self._finish(link, sync, complete=code is DoneCode.EQUAL)
 

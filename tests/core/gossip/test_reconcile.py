@@ -40,7 +40,7 @@ def reconcile(left, right):
             frame = RMsg(token=1, more=False, ranges=part)
             size += len(encode_frame(frame))
             reader.read(frame.ranges)
-        found[turns % 2] += reader.lacking
+        found[turns % 2] += reader.take_lacking()
         ranges = reader.answer()
     return found, turns, size
 
@@ -169,4 +169,5 @@ def test_skips_are_merged_and_a_last_one_is_left_out():
     answer = reader.answer()
 
     assert [(item.upper, item.mode) for item in answer] == [(keys[2], RangeMode.SKIP), (keys[4], RangeMode.LACK)]
-    assert reader.lacking == [bytes(16)]
+    assert reader.take_lacking() == [bytes(16)]
+    assert reader.take_lacking() == []
