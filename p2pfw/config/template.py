@@ -11,8 +11,9 @@ from p2pfw.config.model import SECTIONS, Discovery, Feed, Peer
 from p2pfw.config.show import toml, toml_key
 
 _HEAD = """\
-# p2pfw. What is commented out is the default. Check: p2pfw config check. What holds: p2pfw config show.
-# Policy, peers and feeds take effect by: p2pfw config reload. The rest after a restart.
+# p2pfw: what is commented out is the default. To check this file: p2pfw config check.
+# What holds and where it comes from: p2pfw config show. Policy, peers and feeds take effect
+# by p2pfw config reload, the rest by a restart.
 """
 _WIDTH = 96
 
