@@ -419,6 +419,17 @@ async def test_broken_goodbye_is_a_fault():
         assert [ban.reason for ban in b.transport.bans()] == ["bad-frame"]
 
 
+@pytest.mark.parametrize("frame", [b"", b"\x12", b"\x12\x12", b"\x92\x01\x12"])
+async def test_only_a_goodbye_is_taken_for_one(frame):
+    """Everything else is the listener's to decode."""
+    async with Node("b") as b, RawCaller(b) as caller:
+        session = await open_session(b, caller)
+        await caller.socket.send_bytes(session.seal(frame))
+        await b.listener.until(lambda: b.listener.frames)
+
+        assert b.listener.frames == [(MALLORY.public_key, frame)]
+
+
 async def test_websocket_pings_are_answered():
     """What proxies send to keep a connection alive."""
     async with Node("b") as b, RawCaller(b) as caller:

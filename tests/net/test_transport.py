@@ -91,9 +91,13 @@ async def test_goodbye_names_its_reason_on_both_sides():
         session = await a.transport.dial_once(b.target())
         await b.connected(a)
         a.transport.close(session, "revoked")
+        a.transport.close(session, "slow")
+        assert not a.transport.send(session, b"after the end", SendClass.CONTROL)
         await a.listener.until(lambda: a.listener.ends)
         await b.listener.until(lambda: b.listener.ends)
 
+        a.transport.close(session, "revoked")
+        assert b.listener.frames == []
         assert a.listener.ends == [(b.id, "revoked")]
         assert b.listener.ends == [(a.id, "bye-revoked")]
         assert a.transport.sessions() == b.transport.sessions() == []
