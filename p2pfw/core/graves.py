@@ -24,9 +24,6 @@ class Graves:
     def __contains__(self, announcement: bytes) -> bool:
         return announcement[:SHORT_BYTES] in self._origins
 
-    def __len__(self) -> int:
-        return len(self._origins)
-
     def add(self, announcement: bytes, origin: NodeId, until: int) -> None:
         """Remember that this id is void, at least until then."""
         short = announcement[:SHORT_BYTES]

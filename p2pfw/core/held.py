@@ -100,6 +100,8 @@ class Held(NamedTuple):
     def ends(self) -> list[int]:
         """When each record ends, in Unix seconds, by position."""
         created, middle = self.created, self.n4 * RECORD4_BYTES
+        if not self.entries:
+            return []
         words = [word for (word,) in iter_unpack(">4xQ", self.body[:middle])]
         words += [word for (word,) in iter_unpack(">16xQ", self.body[middle:])]
         return [created + (word >> TTL_SHIFT & THREE_BYTES) for word in words]

@@ -447,6 +447,8 @@ class TestEquivocation:
             assert book.get(paper.id) == paper.raw
             assert not counts(book)
             assert book.in_quarantine(NODE, 1)
+            book.record(self.TWO, NOW)
+            assert len(book.take_proofs()) == 1
             book.tick(paper.expires + LAG)
             assert book.get(paper.id) is None
             assert book.counts() == (0, 0, 0)

@@ -1,0 +1,22 @@
+"""Void announcements are remembered by id until they would have ended."""
+
+from p2pfw.core.graves import Graves
+from tests.core.making import NOW, node_id
+
+
+def test_an_id_is_remembered_until_its_time():
+    """Found by the whole id and by its first 16 bytes; each is given back once, earliest first."""
+    graves, one, two = Graves(), bytes(range(32)), bytes(range(1, 33))
+    assert graves.next_deadline() is None
+    graves.add(two, node_id(2), NOW + 20)
+    graves.add(one, node_id(1), NOW + 10)
+
+    assert one in graves
+    assert two[:16] in graves
+    assert bytes(32) not in graves
+    assert graves.next_deadline() == NOW + 10
+    assert list(graves.expire(NOW + 9)) == []
+    assert list(graves.expire(NOW + 10)) == [node_id(1)]
+    assert one not in graves
+    assert list(graves.expire(NOW + 99)) == [node_id(2)]
+    assert graves.next_deadline() is None
