@@ -17,6 +17,7 @@ def check(report):
     assert report.missing == {}
 
 
+@pytest.mark.slow
 def test_fifty_nodes_learn_of_every_block():
     """50 nodes on a ring with random links: a block at any node is adopted by all within a second (protocol 4)."""
     actions = [Announce(at=20 + index * 0.1, node=index * 7 % 50, first=index) for index in range(50)]
@@ -66,6 +67,7 @@ def test_who_comes_late_or_comes_back_catches_up():
     assert late[0] < 40 + 5
 
 
+@pytest.mark.slow
 def test_a_large_import_flows_at_full_speed():
     """100,000 entries under 98 signatures are at the neighbours within a second, asked for, not pushed (protocol 6)."""
     actions = [Announce(at=10, node=0, first=index * 1024, count=1024) for index in range(98)]
@@ -128,6 +130,7 @@ def test_lies_are_refused_and_the_truth_still_arrives(lie, reason, banned):
     assert report.overtaken == 0
 
 
+@pytest.mark.slow
 def test_a_flood_is_held_back_and_honest_news_pass():
     """3,000 announcements at once from one peer: taken at our pace; others' blocks arrive meanwhile (protocol 6)."""
     actions = [
