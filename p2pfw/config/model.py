@@ -101,7 +101,7 @@ class Listen:
 class Rfw:
     """[api.rfw]: the rfw-compatible API; accepted and checked, not yet served."""
 
-    enabled: bool = one(readers.FLAG, "Serve it.", default=False)
+    enabled: bool = one(readers.FLAG, "Serve it; not yet served, only checked.", default=False)
     listen: Endpoint | None = one(
         readers.ENDPOINT, 'HTTPS with Basic authentication; rfw\'s own port. "" is off.', default="0.0.0.0:7393"
     )

@@ -8,7 +8,6 @@ from typing import Final
 from p2pfw.config.keys import Key, Shape, keys_of
 from p2pfw.config.model import SECTIONS, Config, Feed, Peer
 from p2pfw.config.readers import Endpoint, Kind
-from p2pfw.core.prefix import key_text
 from p2pfw.core.records import Category
 
 ALL_SECTIONS: Final[Mapping[str, type]] = {
@@ -130,8 +129,3 @@ def _one(key: Key) -> dict[str, object]:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08X}" for c in escaped) + '"'
-
-
-def prefix_texts(keys: tuple[int, ...]) -> list[str]:
-    """Prefixes as they are written."""
-    return [key_text(key) for key in keys]

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p2pfw.config import Adopt, Backend, Config, Endpoint, Format, Mode, Place, load
+from p2pfw.config.checks import warnings
 from p2pfw.core.prefix import Prefix
 from p2pfw.core.records import Category
 from p2pfw.errors import ConfigError
@@ -514,6 +515,39 @@ def test_file_that_others_can_write_is_a_warning(tmp_path):
     (tmp_path / "p2pfw.toml").chmod(0o666)
 
     assert "chmod go-w" in load(tmp_path / "p2pfw.toml", place=place(tmp_path)).warnings[0]
+
+
+def test_file_that_vanished_meanwhile_is_no_warning(tmp_path):
+    """It was read; what became of it is not this node's business."""
+    assert warnings(Config(files=(tmp_path / "gone.toml",))) == ()
+
+
+def test_addresses_of_peers_may_be_ipv6(tmp_path):
+    """In brackets, with a path, with TLS."""
+    urls = ("ws://[2001:db8::1]:7787", "wss://proxy.example.net/p2p", "ws://192.0.2.1")
+    config = loaded(tmp_path, f'[[peer]]\nid = "{ID}"\naddresses = {list(urls)}'.replace("'", '"'))
+
+    assert config.peers[0].addresses == urls
+
+
+def test_one_text_is_a_list_of_one(tmp_path):
+    """`hook = "filter/INPUT"`, as the contract writes it."""
+    assert loaded(tmp_path, '[enforcer]\nhook = "filter/INPUT"').enforcer.hook == ("filter/INPUT",)
+
+
+def test_environment_with_a_line_break_is_text(tmp_path):
+    """Not two lines of TOML."""
+    ((where, problem, _),) = problems(tmp_path, "", P2PFW_LISTEN__OPEN="true\nx = 1")
+
+    assert where == "environment P2PFW_LISTEN__OPEN"
+    assert "neither true nor false" in problem
+
+
+def test_number_that_python_will_not_read_is_a_config_error(tmp_path):
+    """More digits than the interpreter converts: refused without a line, and without a traceback."""
+    (tmp_path / "p2pfw.toml").write_text("a = " + "9" * 5_000)
+    with pytest.raises(ConfigError, match="not TOML"):
+        load(tmp_path / "p2pfw.toml", place=place(tmp_path))
 
 
 # --- any text ----------------------------------------------------------------------------------------------------

@@ -162,3 +162,9 @@ def test_long_documents_take_time_in_proportion():
     text = "[t]\n" + "\n".join(f"k{number} = {number}" for number in range(20_000))
 
     assert line_numbers(text)["t", "k19999"] == 20_001
+
+
+def test_text_that_is_no_toml_is_a_value_error():
+    """Asked after tomllib only; asked otherwise it does not go on for ever."""
+    with pytest.raises(ValueError, match="not a TOML text"):
+        line_numbers('key = "never closed')

@@ -221,3 +221,11 @@ def test_input_output_error_on_a_disk_without_room_is_no_room(path, monkeypatch)
     monkeypatch.undo()
     assert type(database.translate(error, path)) is StoreError
     assert type(database.translate(error, path / "nowhere" / "x")) is StoreError
+
+
+def test_database_without_its_id_is_damaged(existing):
+    """It was written when the file was made; somebody took it out."""
+    with closing(database.open_writer(existing)) as connection:
+        connection.execute("DELETE FROM meta")
+        with pytest.raises(StoreError, match="is damaged"), database.told(existing):
+            database.store_id(connection)

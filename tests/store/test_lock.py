@@ -1,5 +1,6 @@
 """p2pfw.store.lock: one process a state directory, whoever dies."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -97,3 +98,14 @@ def test_program_started_by_the_node_does_not_inherit_the_lock(tmp_path):
     """Else an iptables that hangs would keep the next node from starting."""
     with StateLock.take(tmp_path) as lock:
         assert not os.get_inheritable(lock.descriptor)
+
+
+def test_full_disk_does_not_keep_a_node_from_starting(tmp_path, monkeypatch):
+    """The lock holds without the text; enforcement matters more than a name in an error message."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with StateLock.take(tmp_path), pytest.raises(AlreadyRunningError, match="another process"):
+        StateLock.take(tmp_path)
