@@ -34,7 +34,6 @@ from p2pfw.config import Config
 from p2pfw.core.announcement import Announcement
 from p2pfw.core.gossip.archive import Archive
 from p2pfw.core.gossip.events import Moment
-from p2pfw.core.gossip.events import Moment
 from p2pfw.core.gossip.links import Randomness, Settings
 from p2pfw.core.gossip.swarm import Gossip
 from p2pfw.core.identity import Certificate, NetworkId, NodeId, OwnerId, Signer, network_id

@@ -5,7 +5,6 @@ stands in the way (whitelist, protection, private space) is refused here with it
 it silently. Extends, never shortens.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +15,7 @@ from p2pfw.app.enforcing import Mode
 from p2pfw.app.explaining import Names, obstacle_text
 from p2pfw.app.kit import Kit
 from p2pfw.app.originating import Originator, Statements
+from p2pfw.app.pace import Pace
 from p2pfw.core.announcement import MAX_ENTRIES, Action, Category
 from p2pfw.core.duration import parse_ttl
 from p2pfw.core.forbidden import Obstacles
@@ -28,7 +28,6 @@ from p2pfw.errors import ConflictError, InputError, NotAcceptableError, NotFound
 from p2pfw.operations import Caller
 from p2pfw.ports import Drop, IntentionRow, LocalRow, Put, Write
 
-SLICE: Final = 2_000
 FORCE: Final = "force"
 NOTE: Final = "note"
 SIGHTING_TTL: Final = 86_400
@@ -84,7 +83,7 @@ class Blocking:
 
     def __init__(self, kit: Kit, announcing: Announcing, originator: Originator, names: Names) -> None:
         self._domain, self._judging, self._enforcing = kit.domain, kit.judging, kit.enforcing
-        self._store, self._events = kit.store, kit.events
+        self._store, self._events, self._clock = kit.store, kit.events, kit.clock
         self._announcing, self._originator, self._names = announcing, originator, names
 
     # --- block -----------------------------------------------------------------------------------------------------
@@ -315,7 +314,8 @@ class Blocking:
         wanted: list[PrefixKey] = []
         skipped: dict[str, int] = {}
         now = self._domain.now()
-        for at, key in enumerate(keys):
+        pace = Pace(self._clock)
+        for key in keys:
             reason = self.obstacle(self._domain.forbidden.obstacles(key, now), force=False)
             if not reason and _covers(self._end_so_far(key, local_only=terms.local_only), terms.until):
                 reason = "known"
@@ -323,8 +323,7 @@ class Blocking:
                 skipped[reason] = skipped.get(reason, 0) + 1
             else:
                 wanted.append(key)
-            if at % SLICE == SLICE - 1:
-                await asyncio.sleep(0)
+            await pace.step()
         return wanted, skipped
 
     async def _announce_all(self, keys: Sequence[PrefixKey], terms: Terms, now: int) -> int:

@@ -11,6 +11,7 @@ from typing import Final
 
 from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.events import Events
+from p2pfw.app.pace import Pace
 from p2pfw.core.adoption import Adoption, Change
 from p2pfw.core.prefix import PrefixKey, key_text
 from p2pfw.core.verdict import Decision
@@ -18,11 +19,11 @@ from p2pfw.ports import Clock
 
 log = logging.getLogger(__name__)
 
-SLICE: Final = 500
-"""Prefixes judged between two turns of the loop: about 5 ms."""
+SLICE: Final = 64
+"""Prefixes judged between two looks at the clock."""
 AT_ONCE: Final = 256
 """So many prefixes or fewer are judged as they come."""
-TOLD_SINGLY: Final = 100
+TOLD_SINGLY: Final = 32
 """More changes than this in one slice are told as one event with a count."""
 LONGEST_NAP: Final = 1.0
 
@@ -57,10 +58,11 @@ class Judging:
 
     async def run(self) -> None:
         """Judge for ever."""
+        pace = Pace(self._clock)
         while True:
             self.turn()
             if self._adoption.pending:
-                await asyncio.sleep(0)
+                await pace.turn()
                 continue
             self._idle.set()
             await self._nap()

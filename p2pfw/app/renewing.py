@@ -6,13 +6,13 @@ full announcements with its age kept, so that leases end as before. After either
 `retract_all` is a checkpoint that keeps nothing.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final, Protocol
 
 from p2pfw.app.announcing import Announcing, block_entry
 from p2pfw.app.originating import Document, Originator, Statements
+from p2pfw.app.pace import Pace
 from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, AnnouncementId, Category, Entry, Kind
 from p2pfw.core.checkpoint import Checkpoint
 from p2pfw.core.prefix import PrefixKey
@@ -26,7 +26,6 @@ COMPACT_ABOVE: Final = 64
 FULL: Final = MAX_ENTRIES // 2
 """An announcement with this many live entries stays as it is."""
 RENEWED_SETTING: Final = "renewed"
-SLICE: Final = 1_000
 
 
 class OwnStatements(Protocol):
@@ -54,15 +53,15 @@ class Renewing:
         self._originator, self._announcing, self._store = originator, announcing, store
         self._clock, self._book = clock, book
         self.renewed = 0
+        self._looked = (0, 0)
 
     async def tick(self) -> None:
         """Renew or compact when it is time; nothing while this node must be silent."""
         if self._originator.held:
             return
-        due = self._clock.now() - self.renewed >= RENEW_EVERY
-        if due:
+        if self._clock.now() - self.renewed >= RENEW_EVERY:
             await self.rewrite(renew=True)
-        elif len(self._book.own_announcements()) > COMPACT_ABOVE and await self._small() > COMPACT_ABOVE:
+        elif self._may_be_scattered() and await self._small() > COMPACT_ABOVE:
             await self.rewrite(renew=False)
 
     async def rewrite(self, *, renew: bool) -> None:
@@ -93,6 +92,14 @@ class Renewing:
             await self._checkpoint(Checkpoint(epoch=epoch, seq=seq, held=()), now)
         return announcements, len(prefixes | intentions.keys())
 
+    def _may_be_scattered(self) -> bool:
+        """True when enough was said since the last look that a count of small announcements is worth its time."""
+        epoch, seq = self._originator.position
+        if epoch == self._looked[0] and seq - self._looked[1] < COMPACT_ABOVE:
+            return False
+        self._looked = (epoch, seq)
+        return len(self._book.own_announcements()) > COMPACT_ABOVE
+
     async def _checkpoint(self, checkpoint: Checkpoint, now: int) -> None:
         body = checkpoint.encode()
         await self._originator.say([Document(kind=Kind.CHECKPOINT, body=body, expires=now + MAX_LIFETIME)])
@@ -104,9 +111,10 @@ class Renewing:
 
     async def _holding(self) -> Counter[AnnouncementId | None]:
         counts: Counter[AnnouncementId | None] = Counter()
-        for at, (_, statement) in enumerate(self._book.own_statements()):
+        pace = Pace(self._clock)
+        for _, statement in self._book.own_statements():
             counts[statement.announcement] += 1
-            await _breathe(at)
+            await pace.step()
         return counts
 
     async def _gather(
@@ -117,13 +125,14 @@ class Renewing:
         intentions = self._book.intentions() if renew else {}
         full = {one for one, _ in self._book.own_announcements() if holding[one] >= FULL}
         entries = []
-        for at, (key, statement) in enumerate(list(self._book.own_statements())):
+        pace = Pace(self._clock)
+        for key, statement in self._book.own_statements():
             row = intentions.get(key)
             if row is not None:
                 entries.append((row.basis, block_entry(key, row.until, row.category, row.confidence, now)))
             elif statement.announcement not in full and statement.expires > now:
                 entries.append((statement.basis, _same_age(key, statement, now)))
-            await _breathe(at)
+            await pace.step()
         entries.extend(_lapsed(intentions, {entry.key for _, entry in entries}, now))
         return entries, [one for one in self._book.own_announcements() if one[0] in full]
 
@@ -152,8 +161,3 @@ def _segments(entries: list[tuple[int, Entry]]) -> Iterator[Statements]:
         of_basis = sorted((entry for one, entry in entries if one == basis), key=lambda entry: entry.key)
         for at in range(0, len(of_basis), MAX_ENTRIES):
             yield Statements(entries=of_basis[at : at + MAX_ENTRIES], basis=basis)
-
-
-async def _breathe(at: int) -> None:
-    if at % SLICE == SLICE - 1:
-        await asyncio.sleep(0)
