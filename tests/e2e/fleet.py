@@ -208,6 +208,12 @@ class Server:
         """Wait until the kernel holds none of these."""
         until(lambda: not set(members) & self.installed().keys())
 
+    def forget_kernel(self):
+        """What a reboot does to the kernel's memory of us."""
+        for program in ("iptables", "ip6tables"):
+            self.host.run([program, "-w", "5", "-t", "raw", "-F"])
+        self.host.run(["ipset", "destroy"])
+
     def rules(self):
         """Every rule of this host, both families, that names us."""
         both = [self.host.run([f"{program}-save"]).stdout for program in ("iptables", "ip6tables")]
