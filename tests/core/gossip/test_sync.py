@@ -108,10 +108,9 @@ def test_what_both_got_meanwhile_is_not_fetched():
     two = Node(2)
     one = met(two)
     said = two.entries(1, record=False)
-    one.get(1, opening(1, ranges=()))
+    one.get(1, opening(1, more=True, ranges=()))
     one.get(1, push(said))
-    one.sent.clear()
-    one.get(1, opening(3, ranges=(Range(upper=END, mode=RangeMode.LACK, data=ids(said)[0]),)))
+    one.get(1, RMsg(token=1, more=False, ranges=(Range(upper=END, mode=RangeMode.LACK, data=ids(said)[0]),)))
 
     assert not sent(one, Want)
 
