@@ -97,7 +97,7 @@ class Announcing:
     # --- saying ----------------------------------------------------------------------------------------------------
 
     async def block(self, wishes: Sequence[Wish], *writes: Write) -> str:
-        """Announce, now or within 50 ms. Kept and judged when it returns; the id in hex when it is announced already."""
+        """Announce, now or within 50 ms. Kept and judged when it returns; the id in hex if it is announced already."""
         now = int(self._clock.now())
         if self._originator.held or (len(wishes) == 1 and not self._quiet()):
             await self._wait_for_company(wishes, now, writes)

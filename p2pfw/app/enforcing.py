@@ -365,6 +365,6 @@ class Enforcing:
 KERNEL_MAXIMUM: Final = 2_147_483
 """Longest timeout that ipset takes, in seconds; longer leases are renewed by the audit."""
 RENEW_BEFORE: Final = 86_400
-"""Seconds by which a clamped timeout may lag its maximum before the audit renews it; else every audit would rewrite all."""
+"""Seconds by which a clamped timeout may lag its maximum before the audit renews it; else each would rewrite all."""
 TOLERANCE: Final = 3
 """Seconds by which a kernel's whole-second timeout may differ from the lease without being wrong (I4 allows 2 late)."""

@@ -166,7 +166,8 @@ class Explaining:
                 )
                 return f"{_whose(explanation.verdict.reason)} is taken back ({rest})"
             case Turn.SUPPORT_COMES:
-                return f"{_voices(flip.voices)} with support {flip.support:.2f} (score {flip.score:.2f}, needs {flip.bound:.2f})"
+                bound = f"score {flip.score:.2f}, needs {flip.bound:.2f}"
+                return f"{_voices(flip.voices)} with support {flip.support:.2f} ({bound})"
             case Turn.SAID_AGAIN:
                 return f"somebody who said it says it again, or {_voices(flip.voices)}: the lease is over"
             case Turn.RANGE_GOES:

@@ -2,8 +2,8 @@
 
 The token's secret is proven inside the handshake, after the inviter has proven itself; what follows here is one request
 and one answer. A fleet invitation gives a certificate by the owner key at hand; a guest invitation introduces two
-owners, each of whom says which trust it gives; which of the two it is, the invitation says. Only the hash of a secret is kept, and it is used up in the same
-transaction that keeps what it was used for.
+owners, each of whom says which trust it gives; which of the two it is, the invitation says. Only the hash of a secret
+is kept, and it is used up in the same transaction that keeps what it was used for.
 """
 
 import asyncio
@@ -113,9 +113,11 @@ class Invitations:
         row = self.find(secret)
         if row is None:
             return JoinRefusal(code="unknown")
-        if not row.guest and self._me.owner_key is None:
-            return JoinRefusal(code="no-owner-key")
-        certificate = b"" if row.guest else self._certify(node, proven).encode()
+        certificate = b""
+        if not row.guest:
+            if self._me.owner_key is None:
+                return JoinRefusal(code="no-owner-key")
+            certificate = self._certify(self._me.owner_key, node, proven).encode()
         owner = OwnerId(proven.owner if proven is not None else node) if row.guest else self._me.owner
         peer = _peer_row(node, owner, request, row)
         await self._use(row, peer)
@@ -129,12 +131,11 @@ class Invitations:
             trust=row.trust if row.guest else 0.0,
         )
 
-    def _certify(self, node: NodeId, proven: Certificate | None) -> Certificate:
-        assert self._me.owner_key is not None
+    def _certify(self, owner_key: Signer, node: NodeId, proven: Certificate | None) -> Certificate:
         serial, now = self._household.next_serial(), self._clock.now()
         # Of two certificates the newer holds: this one must, also against the one that `init` made a moment ago.
         after = min(proven.not_before, int(now)) if proven is not None else 0
-        return fresh_certificate(self._me.owner_key, node, serial, now, after=after)
+        return fresh_certificate(owner_key, node, serial, now, after=after)
 
     async def _use(self, row: InviteRow, peer: PeerRow) -> None:
         left = replace(row, uses_left=row.uses_left - 1)

@@ -96,9 +96,9 @@ class Originator:
             await self.begin(self._epoch, (epoch, seq))
 
     async def say(self, drafts: Iterable[Draft], *writes: Write) -> list[Announcement]:
-        """Announce, in order; a long list may come as an iterator. `writes` go into the same transaction. StoreError: nothing was said.
+        """Announce, in order; a long list may come as an iterator. `writes` go into the same transaction.
 
-        NotAcceptableError while this node must be silent.
+        StoreError: nothing was said. NotAcceptableError while this node must be silent.
         """
         if self.held:
             raise NotAcceptableError(f"this node must not announce anything now: {self.held}")

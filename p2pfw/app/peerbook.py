@@ -128,7 +128,7 @@ class PeerBook:
                 continue
             if named.distrusted:
                 wanted[owner] = (0.0, {})
-            elif named.trust is not None and _stronger(named, wanted.get(owner)):
+            elif named.trust is not None and _is_lower(named.trust, wanted.get(owner)):
                 wanted[owner] = (named.trust, named.trust_for)
         return self._give(wanted)
 
@@ -178,10 +178,9 @@ def peer_text(key: bytes) -> str:
     return encode_id(key)
 
 
-def _stronger(named: Named, held: tuple[float, Mapping[Category, float]] | None) -> bool:
+def _is_lower(trust: float, held: tuple[float, Mapping[Category, float]] | None) -> bool:
     """Several words on nodes of one owner: the lowest counts, for nobody is trusted more by being named twice."""
-    assert named.trust is not None
-    return held is None or named.trust < held[0]
+    return held is None or trust < held[0]
 
 
 def _categories(row: PeerRow) -> dict[Category, float]:

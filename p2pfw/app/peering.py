@@ -75,7 +75,7 @@ class Core(Protocol):
 class Sink(Protocol):
     """What peering tells the rest of the node."""
 
-    def recorded(self, effect: Recorded, node: NodeId) -> None:
+    def recorded(self, effect: Recorded) -> None:
         """An announcement was verified and is in the ledger."""
         ...
 
@@ -266,8 +266,7 @@ class Peering:
     def _act(self, effect: Effect) -> None:
         match effect:
             case Recorded():
-                session = self._sessions.get(effect.peer)
-                self._sink.recorded(effect, session.node if session else NodeId(b""))
+                self._sink.recorded(effect)
             case Refused():
                 self._count(effect)
             case Drop():
@@ -340,8 +339,7 @@ class Peering:
         self._events.tell("join", peer=request.name, reason=word, guest=request.guest)
 
     async def _ask_one(self, target: DialTarget, request: JoinRequest) -> tuple[NodeId, JoinAnswer | JoinRefusal]:
-        assert self.transport is not None
-        if self._asking is not None:
+        if self.transport is None or self._asking is not None:
             raise InputError("a join is under way already")
         self._asking = _Asking(target, asyncio.get_running_loop().create_future())
         try:

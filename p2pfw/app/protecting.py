@@ -4,12 +4,12 @@ Recomputed when something changed and every few seconds; what changed is judged 
 follows. Only who authenticated is protected: an operator's command, a login, a token. Never a stranger that connected.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from p2pfw.core.prefix import Prefix, PrefixKey
 from p2pfw.core.protected import Protected, ProtectedRange, Strength
+from p2pfw.core.special import Space, special_overlap
 from p2pfw.errors import InputError
 from p2pfw.ports import Clock, Machine
 
@@ -65,9 +65,9 @@ class Protecting:
 
 
 def _host(address: str) -> PrefixKey | None:
-    """The host prefix of an address literal; None for a name, nothing, or loopback."""
+    """The host prefix of an address literal; None for a name, nothing, or what is never blocked anyway (loopback)."""
     try:
-        prefix = Prefix.parse(address.partition("%")[0])
+        key = Prefix.parse(address.partition("%")[0]).key
     except InputError:
         return None
-    return None if ipaddress.ip_network(str(prefix)).is_loopback else prefix.key
+    return None if special_overlap(key, Space.HARD) else key

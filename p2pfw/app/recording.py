@@ -44,7 +44,7 @@ class Recording:
         self.on_trust: Callable[[], None] | None = None
         self.arrived = 0
 
-    def recorded(self, effect: Recorded, node: NodeId) -> None:
+    def recorded(self, effect: Recorded) -> None:
         """An announcement of somebody else's is in the ledger."""
         outcome = effect.outcome
         one = outcome.announcement

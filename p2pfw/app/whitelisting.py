@@ -85,7 +85,7 @@ class Whitelisting:
         return schema.AllowCheck(prefix=str(prefix), allowed=bool(views), overlaps=views)
 
     async def _follow(self, key: PrefixKey) -> list[PrefixKey]:
-        """Judge what overlaps and wait for the kernel; what was adopted and is no longer. FirewallError: not there yet."""
+        """Judge what overlaps, wait for the kernel; what was adopted and is no longer. FirewallError: not there yet."""
         overlapping = self._domain.overlapping(key)
         adopted = [one for one in overlapping if self._domain.adoption.until(one) is not None]
         ticket = self._enforcing.allow_changed()

@@ -36,7 +36,7 @@ class Target:
         self._socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._socket.bind((host.address, port))
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
 
     def drain(self, source: str) -> int:
         """How many packets from that address arrived since the last look."""
@@ -70,7 +70,7 @@ class Attacker:
         return Count(count, target.drain(source))
 
     def until_silent(self, source: str, target: Target, patience: float) -> float | None:
-        """Probe every millisecond until packets stop arriving; seconds from now to the first lost one, None if they never stop."""
+        """Probe every millisecond until packets stop arriving; seconds to the first lost one, None for never."""
         sender = self._sender(source)
         target.drain(source)
         begin = time.monotonic()

@@ -1,7 +1,8 @@
 """The main job, played for real: three servers, an attacker, real kernels, real packets, each scene shown and checked.
 
-A and B are of one fleet; C is another owner's and trusts A's owner with `solo`. Every command is the one that an operator
-would type. Ends with a non-zero status when any scene does not come true. Needs no root where user namespaces are allowed.
+A and B are of one fleet; C is another owner's and trusts A's owner with `solo`. Every command is the one that an
+operator would type. Ends with a non-zero status when any scene does not come true. Needs no root where user namespaces
+are allowed.
 """
 
 import json
@@ -81,9 +82,15 @@ class Server:
 
     def kill(self) -> None:
         """kill -9."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for its end."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
 
     def show(self, *arguments: str) -> str:
         """Run a command, show it, and give its output; the demo ends when it fails."""
@@ -211,9 +218,7 @@ class Play:
         """Nothing stays behind."""
         self.screen.title("The rules are removed; nothing of ours is left in any kernel")
         for server in self.servers:
-            assert server.process is not None
-            server.process.terminate()
-            server.process.wait()
+            server.stop()
             server.show("uninstall-rules")
             left = server.host.run(["iptables-save"]).stdout + server.host.run(["ipset", "list", "-n"]).stdout
             self.screen.check(f"{server.name}: no rule and no set", holds="p2pfw" not in left)
