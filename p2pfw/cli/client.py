@@ -1,0 +1,205 @@
+"""Asks the node: HTTP/1.1 over its unix socket, one request a connection, with one deadline for all of it.
+
+Small because http.client takes as long to import as the rest of a command. Knows what the node's own server sends
+(sized, chunked or closed bodies) and nothing else of HTTP. Every way in which it can fail is a CommandError.
+"""
+
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from p2pfw.cli.exits import CommandError, Exit
+
+MAX_HEAD: Final = 65_536
+"""Bytes of status line and headers; more is no node of ours."""
+_READ: Final = 65_536
+_SAFE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:")
+
+
+class Answer(NamedTuple):
+    """Status and whole body."""
+
+    status: int
+    body: bytes
+
+
+def quoted(text: str) -> str:
+    """As it may stand in a path or a query: percent-encoded, slashes and colons as they are."""
+    return "".join(c if c in _SAFE else "".join(f"%{byte:02X}" for byte in c.encode()) for c in text)
+
+
+def query(values: Mapping[str, str | int | None]) -> str:
+    """What is not None and not empty, as ?a=b&c=d; nothing of nothing."""
+    pairs = [
+        f"{name}={quoted(str(value)).replace('/', '%2F')}" for name, value in values.items() if value not in (None, "")
+    ]
+    return f"?{'&'.join(pairs)}" if pairs else ""
+
+
+class Exchange:
+    """One request on its way, and its answer as it comes. Use it as a context."""
+
+    def __init__(self, path: str, timeout: float | None) -> None:
+        self._path, self._timeout = path, timeout
+        self._end = None if timeout is None else time.monotonic() + timeout
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._buffer = b""
+        self.status = 0
+        self._headers: dict[str, str] = {}
+
+    def __enter__(self) -> "Exchange":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes]) -> None:
+        """Connect and send it all; then `status` is known. A body of parts goes out chunked."""
+        sized = isinstance(body, bytes)
+        framing = f"Content-Length: {len(body)}" if isinstance(body, bytes) else "Transfer-Encoding: chunked"
+        lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", framing]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join(lines).encode() + b"\r\n\r\n"
+        self._connect()
+        try:
+            if isinstance(body, bytes):
+                self._write(head + body)
+            else:
+                self._write(head)
+                self._write_chunks(body)
+        except (BrokenPipeError, ConnectionResetError):
+            # Refused before it was read to the end: the answer says why.
+            if sized and not body:
+                raise self._cut() from None
+        self._read_head()
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body, as it comes."""
+        if "chunked" in self._headers.get("transfer-encoding", "").lower():
+            yield from self._chunks()
+        elif "content-length" in self._headers:
+            yield from self._sized(int(self._headers["content-length"]))
+        else:
+            yield self._buffer
+            while piece := self._receive():
+                yield piece
+
+    def read(self) -> bytes:
+        """The whole body."""
+        return b"".join(self.pieces())
+
+    def lines(self) -> Iterator[bytes]:
+        """The body line by line, without line ends, as soon as each is there."""
+        rest = b""
+        for piece in self.pieces():
+            *whole, rest = (rest + piece).split(b"\n")
+            yield from whole
+        if rest:
+            yield rest
+
+    # --- sending ---------------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self._socket.settimeout(self._left())
+        try:
+            self._socket.connect(self._path)
+        except TimeoutError:
+            raise self._late() from None
+        except PermissionError:
+            raise CommandError(
+                f"no permission to use {self._path}",
+                code=Exit.PERMISSION,
+                hint="use sudo, or join the group p2pfw and log in again",
+            ) from None
+        except OSError as error:
+            raise CommandError(
+                f"no node answers on {self._path} ({error.strerror or error})",
+                code=Exit.UNREACHABLE,
+                hint="start it with: systemctl start p2pfw, or p2pfw run",
+            ) from None
+
+    def _write(self, data: bytes) -> None:
+        self._socket.settimeout(self._left())
+        try:
+            self._socket.sendall(data)
+        except TimeoutError:
+            raise self._late() from None
+
+    def _write_chunks(self, body: Iterable[bytes]) -> None:
+        for part in body:
+            if part:
+                self._write(b"%x\r\n%b\r\n" % (len(part), part))
+        self._write(b"0\r\n\r\n")
+
+    # --- receiving -------------------------------------------------------------------------------------------------
+
+    def _read_head(self) -> None:
+        while b"\r\n\r\n" not in self._buffer:
+            piece = self._receive()
+            if not piece or len(self._buffer) > MAX_HEAD:
+                raise self._cut()
+            self._buffer += piece
+        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        words = first.split(" ", 2)
+        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdecimal():
+            raise CommandError(f"what answers on {self._path} is no node", code=Exit.UNREACHABLE)
+        self.status = int(words[1])
+        pairs = (line.partition(":") for line in lines)
+        self._headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+    def _sized(self, left: int) -> Iterator[bytes]:
+        while left > 0:
+            piece, self._buffer = self._buffer[:left], self._buffer[left:]
+            left -= len(piece)
+            yield piece
+            if left:
+                self._more()
+
+    def _chunks(self) -> Iterator[bytes]:
+        while True:
+            size = int(self._line().partition(b";")[0], 16)
+            if size == 0:
+                return
+            yield from self._sized(size)
+            self._line()
+
+    def _line(self) -> bytes:
+        while b"\r\n" not in self._buffer:
+            self._more()
+        line, _, self._buffer = self._buffer.partition(b"\r\n")
+        return line
+
+    def _more(self) -> None:
+        piece = self._receive()
+        if not piece:
+            raise self._cut()
+        self._buffer += piece
+
+    def _receive(self) -> bytes:
+        self._socket.settimeout(self._left())
+        try:
+            return self._socket.recv(_READ)
+        except TimeoutError:
+            raise self._late() from None
+        except ConnectionResetError:
+            return b""
+
+    # --- failing ---------------------------------------------------------------------------------------------------
+
+    def _left(self) -> float | None:
+        """Seconds until the deadline; a socket's 0 would mean something else."""
+        return None if self._end is None else max(0.001, self._end - time.monotonic())
+
+    def _late(self) -> CommandError:
+        return CommandError(
+            f"the node did not answer within {self._timeout:g} s",
+            code=Exit.TIMEOUT,
+            hint="it may still do what was asked; see p2pfw status, or give more time with --timeout",
+        )
+
+    def _cut(self) -> CommandError:
+        return CommandError(
+            "the node ended the connection before it had answered", code=Exit.UNREACHABLE, hint="see its log"
+        )
