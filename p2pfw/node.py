@@ -91,7 +91,7 @@ class Node:
         node.judging.everything(node.domain.ledger.keys, node.domain.local.keys)
         node.protecting.refresh()
         async with AsyncExitStack() as stack:
-            transport = self._transport()
+            transport = self.transport()
             stack.push_async_callback(transport.stop)
             if self.config.listen.peer is not None:
                 node.household.bound = await transport.listen(str(self.config.listen.peer))
@@ -141,7 +141,8 @@ class Node:
 
     # --- wiring ----------------------------------------------------------------------------------------------------
 
-    def _transport(self) -> WebsocketTransport:
+    def transport(self) -> WebsocketTransport:
+        """Connect the use cases with one another and with a transport for their sessions."""
         node = self.assembly
         transport = WebsocketTransport(node.credentials, node.peering, node.kit.clock)
         node.peering.transport = node.peers.transport = transport
@@ -161,6 +162,8 @@ class Node:
             views=node.views,
             explaining=node.explaining,
             blocking=node.blocking,
+            unblocking=node.unblocking,
+            importing=node.importing,
             renewing=node.renewing,
             whitelisting=node.whitelisting,
             peers_desk=node.peers,
@@ -246,7 +249,7 @@ async def _join(config: Config, request: schema.JoinRequest) -> schema.JoinAnswe
         store = SqliteStore.open(config.node.state_dir)
         try:
             node = Node(config, store, store.settings())
-            transport = node._transport()
+            transport = node.transport()
             if config.listen.peer is not None:
                 node.assembly.household.bound = str(config.listen.peer)
             try:

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from p2pfw import schema
-from p2pfw.app.blocking import Blocking, seconds_of
+from p2pfw.app.blocking import Blocking
 from p2pfw.app.domain import Domain
 from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.events import Events
 from p2pfw.app.explaining import Explaining
 from p2pfw.app.health import Health
+from p2pfw.app.importing import Importing
 from p2pfw.app.invitations import Desk
 from p2pfw.app.mode import Modes
 from p2pfw.app.owning import Owning
 from p2pfw.app.peers import PeerDesk
 from p2pfw.app.protecting import Protecting
 from p2pfw.app.renewing import Renewing
+from p2pfw.app.terms import seconds_of
+from p2pfw.app.unblocking import Unblocking
 from p2pfw.app.views import Views
 from p2pfw.app.whitelisting import Whitelisting
 from p2pfw.core.prefix import Prefix, PrefixKey
@@ -31,6 +34,8 @@ class Application:
     views: Views
     explaining: Explaining
     blocking: Blocking
+    unblocking: Unblocking
+    importing: Importing
     renewing: Renewing
     whitelisting: Whitelisting
     peers_desk: PeerDesk
@@ -115,14 +120,14 @@ class Application:
     async def unblock(self, prefix: Prefix, scope: str, caller: Caller) -> schema.UnblockAnswer:
         """See operations."""
         self._protect(caller)
-        return await self.blocking.unblock(prefix.key, scope, caller)
+        return await self.unblocking.unblock(prefix.key, scope, caller)
 
     def import_blocks(
         self, keys: list[int], request: schema.BlockRequest, caller: Caller
     ) -> AsyncIterator[schema.ImportProgress]:
         """See operations."""
         self._protect(caller)
-        return self.blocking.import_blocks([PrefixKey(key) for key in keys], request, caller)
+        return self.importing.import_blocks([PrefixKey(key) for key in keys], request, caller)
 
     async def retract_all(self, caller: Caller) -> schema.RetractAnswer:
         """See operations."""

@@ -13,6 +13,7 @@ from p2pfw.app.events import Events
 from p2pfw.app.explaining import Explaining
 from p2pfw.app.health import Health
 from p2pfw.app.household import Household
+from p2pfw.app.importing import Importing
 from p2pfw.app.invitations import Desk as JoinDesk
 from p2pfw.app.invitations import Place
 from p2pfw.app.joining import Invitations, Ourselves
@@ -28,6 +29,7 @@ from p2pfw.app.peers import PeerDesk
 from p2pfw.app.protecting import Protecting
 from p2pfw.app.recording import Recording
 from p2pfw.app.renewing import Renewing
+from p2pfw.app.unblocking import Unblocking
 from p2pfw.app.views import Card, Sources, Views
 from p2pfw.app.whitelisting import Whitelisting
 from p2pfw.config import Config
@@ -163,7 +165,9 @@ class Assembly:
         kit, config = self.kit, self.config
         self.protecting = Protecting(self.ports.machine, self.domain.protected, kit.clock, self.peer_hosts)
         self.whitelisting = Whitelisting(kit)
-        self.blocking = Blocking(kit, self.announcing, self.originator, self.book)
+        self.blocking = Blocking(kit, self.announcing)
+        self.unblocking = Unblocking(kit, self.announcing, self.book)
+        self.importing = Importing(kit, self.announcing, self.originator, self.blocking)
         self.modes = Modes(self.enforcing, kit.store, kit.clock, Mode(config.enforcer.mode.value))
         place = Place(name=config.node.name, addresses=self.household.addresses)
         self.joining = JoinDesk(self.me, kit, self.invitations, self.peering, place)

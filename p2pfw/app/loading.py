@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from p2pfw.app.assembly import Assembly
-from p2pfw.app.blocking import FORCE, NOTE
 from p2pfw.app.originating import EPOCH_SETTING
 from p2pfw.app.owning import SERIAL_SETTING
 from p2pfw.app.peerbook import Named
 from p2pfw.app.recording import RESTORED
 from p2pfw.app.renewing import RENEWED_SETTING
+from p2pfw.app.terms import FORCE, NOTE
 from p2pfw.config import Config, read_allow
 from p2pfw.core.localbook import LocalEntry
 from p2pfw.core.prefix import PrefixKey

@@ -7,9 +7,9 @@ the configuration's to take back.
 from collections.abc import Iterable
 
 from p2pfw import schema
-from p2pfw.app.blocking import seconds_of
 from p2pfw.app.enforcing import Mode
 from p2pfw.app.kit import Kit
+from p2pfw.app.terms import seconds_of
 from p2pfw.core.prefix import Prefix, PrefixKey, key_text
 from p2pfw.core.protected import ProtectedRange, Strength
 from p2pfw.core.times import ending

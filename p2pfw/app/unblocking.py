@@ -1,0 +1,87 @@
+"""The operator's blocks taken back: this node's own word, and with a pardon the whole fleet's.
+
+Answers who else still has the prefix adopted, for a person expects an unblocked address to get through. What strangers
+say is not taken back here: the whitelist is for that.
+"""
+
+from p2pfw import schema
+from p2pfw.app.announcing import Announcing
+from p2pfw.app.enforcing import Mode
+from p2pfw.app.explaining import Names
+from p2pfw.app.kit import Kit
+from p2pfw.app.terms import FORCE, NOTE
+from p2pfw.core.announcement import Action
+from p2pfw.core.prefix import PrefixKey, key_text
+from p2pfw.core.statement import Source
+from p2pfw.core.verdict import Decision
+from p2pfw.errors import NotFoundError
+from p2pfw.operations import Caller
+from p2pfw.ports import Drop, LocalRow
+
+
+class Unblocking:
+    """The operator's hand, opened."""
+
+    def __init__(self, kit: Kit, announcing: Announcing, names: Names) -> None:
+        self._domain, self._judging, self._enforcing = kit.domain, kit.judging, kit.enforcing
+        self._events, self._announcing, self._names = kit.events, announcing, names
+
+    async def unblock(self, key: PrefixKey, scope: str, caller: Caller) -> schema.UnblockAnswer:
+        """See operations.Operations.unblock."""
+        others = [] if scope == "own" else self._fleet_words(key)
+        local = self._domain.local_end(key) is not None
+        own = self._domain.own_end(key) is not None or local
+        if not own and not others:
+            raise NotFoundError(self._not_ours(key, scope), field="prefix", hint=self._hint(key))
+        drops = [Drop(table=LocalRow, identity=(source, key)) for source in ("operator", FORCE, NOTE)]
+        if own:
+            await self._announcing.retract([key], *drops)
+        self._forget(key)
+        if others:
+            await self._announcing.pardon(key, max(others))
+        self._judging.dirty([key])
+        self._events.tell("unblock", prefix=key_text(key), by=caller.name, pardoned=bool(others))
+        if self._enforcing.mode is Mode.ENFORCE:
+            await self._enforcing.settle(self._judging.ticket)
+        return schema.UnblockAnswer(
+            prefix=key_text(key),
+            retracted=own,
+            pardoned=bool(others),
+            still_blocked_by=self._still(key),
+            hint=self._hint(key),
+        )
+
+    def _fleet_words(self, key: PrefixKey) -> list[int]:
+        """When other nodes of the own fleet made their live statements on it."""
+        statements = self._domain.ledger.statements(key, self._domain.now())
+        me = self._domain.me
+        ours = [one for one in statements if one.owner == me.owner and one.origin != me.node]
+        return [one.stated for one in ours if one.action is Action.BLOCK]
+
+    def _forget(self, key: PrefixKey) -> None:
+        self._domain.local.drop(Source.OPERATOR, key)
+        self._domain.forced.discard(key)
+        self._domain.notes.pop(key, None)
+        self._domain.standing.pop(key, None)
+
+    def _still(self, key: PrefixKey) -> list[str]:
+        """Because of whom it, or a prefix around it, is still adopted."""
+        names = set()
+        for found, word in self._domain.adoption.covering(key):
+            if word.decision is not Decision.ADOPT:
+                continue
+            for testimony in self._domain.explain(found).testimonies:
+                if testimony.counted:
+                    said = testimony.statement
+                    who = self._names.name_of(said.owner or said.origin) if said.origin else f"feed {said.name}"
+                    names.add(who if found == key else f"{who} ({key_text(found)})")
+        return sorted(names)
+
+    def _not_ours(self, key: PrefixKey, scope: str) -> str:
+        whose = "this node" if scope == "own" else "this fleet"
+        return f"{key_text(key)} is not blocked by {whose}"
+
+    def _hint(self, key: PrefixKey) -> str:
+        if not self._still(key):
+            return ""
+        return f"p2pfw allow add {key_text(key)} --ttl 1d keeps it open here whatever others say"
