@@ -8,6 +8,7 @@ before (hysteresis), the fleet's address budgets, the limiter of flips. Makes no
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from itertools import islice
 from typing import Final, NamedTuple
 
 from p2pfw.core.budget import FleetBudget
@@ -74,6 +75,7 @@ class Adoption:
         self._flips = FlipLimiter()
         self._budget = FleetBudget()
         self._over: dict[PrefixKey, tuple[NodeId, ...]] = {}
+        self._over_budget: Counter[NodeId] = Counter()
         self._refill_at: float | None = None
 
     # --- marking -------------------------------------------------------------------------------------------------
@@ -90,6 +92,9 @@ class Adoption:
         self._sweeping = True
         self._sweep = list(self._verdicts)
         self._fresh = [key for source in sources for key in source() if key not in self._verdicts]
+        # Taken from the end, and the oldest go first: where a budget runs out, the newest are held.
+        self._sweep.reverse()
+        self._fresh.reverse()
 
     def assume(self, keys: Iterable[PrefixKey]) -> None:
         """These were adopted when the process last ran (the kernel still holds them): hysteresis goes on for them.
@@ -119,7 +124,7 @@ class Adoption:
 
     def judge_some(self, now: float, budget: int) -> list[Change]:
         """Judge up to `budget` prefixes, what was marked last before the rest of a full judgement; what changed."""
-        return self._judge((key for _ in range(budget) if (key := self._next()) is not None), now)
+        return self._judge(islice(iter(self._next, None), budget), now)
 
     def judge_these(self, keys: Iterable[PrefixKey], now: float) -> list[Change]:
         """Judge these at once, whatever else waits; what changed."""
@@ -152,15 +157,20 @@ class Adoption:
         statements = self._statements_of(key, now)
         considered = self._consider(key, statements, now, old) if statements else None
         new = pack(considered.verdict, considered.payer) if considered else None
-        if considered and considered.over:
-            self._over[key] = considered.over
-        elif key in self._over:
-            del self._over[key]
+        if key in self._over or (considered and considered.over):
+            self._set_aside(key, considered.over if considered else ())
         if new == old:
             return None
         self._watch_flips(key, statements, (old, new), now)
         self._account(key, (old, new), now)
         return self._store(key, old, new)
+
+    def _set_aside(self, key: PrefixKey, nodes: tuple[NodeId, ...]) -> None:
+        """Remember whose word on this prefix found no room."""
+        self._over_budget.subtract(self._over.pop(key, ()))
+        if nodes:
+            self._over[key] = nodes
+            self._over_budget.update(nodes)
 
     def _consider(self, key: int, statements: Sequence[Statement], now: float, old: int | None) -> _Considered:
         """The policy's verdict, with what this class remembers; changes nothing."""
@@ -282,4 +292,4 @@ class Adoption:
     @property
     def over_budget(self) -> Mapping[NodeId, int]:
         """Nodes of the own fleet that say more than their budget, and how many prefixes are held for it: alarm."""
-        return Counter(node for nodes in self._over.values() for node in nodes)
+        return {node: count for node, count in self._over_budget.items() if count}

@@ -6,6 +6,7 @@ own addresses (see protected); the policy asks both.
 """
 
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
@@ -49,6 +50,7 @@ class Whitelist:
         # under its IPv4 prefix too.
         self._mapped: OverlapMap[PrefixKey] = OverlapMap()
         self._ends: list[tuple[int, PrefixKey]] = []
+        self._sources: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._ranges)
@@ -59,6 +61,7 @@ class Whitelist:
         self._ranges.set(entry.key, (*(self._ranges.get(entry.key) or ()), entry))
         if covers(MAPPED, entry.key):
             self._mapped.set(embedded(entry.key)[0], entry.key)
+        self._sources[entry.source] += 1
         if entry.until:
             insort(self._ends, (entry.until, entry.key))
 
@@ -122,7 +125,7 @@ class Whitelist:
 
     def sources(self) -> set[str]:
         """Who has said something."""
-        return {entry.source for entry in self.entries()}
+        return {source for source, count in self._sources.items() if count}
 
     def _overlapping(self, key: int) -> Iterator[WhitelistEntry]:
         if self._ranges.touches(*span(key)):
@@ -133,6 +136,7 @@ class Whitelist:
                 yield from self._ranges.get(mapped) or ()
 
     def _drop(self, entry: WhitelistEntry) -> None:
+        self._sources[entry.source] -= 1
         if entry.until:
             del self._ends[bisect_left(self._ends, (entry.until, entry.key))]
         rest = tuple(other for other in self._ranges[entry.key] if other is not entry)
