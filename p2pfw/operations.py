@@ -58,8 +58,8 @@ class Operations(Protocol):
         """The longest adopted entry that covers it."""
         ...
 
-    async def why(self, prefix: Prefix) -> schema.Why:
-        """The explanation, for any prefix whatever."""
+    async def why(self, prefix: Prefix, *, counters: bool = False) -> schema.Why:
+        """The explanation, for any prefix whatever. `counters`: with the kernel's, which may take 0.3 s to read."""
         ...
 
     def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
@@ -103,7 +103,7 @@ class Operations(Protocol):
     def import_blocks(
         self, keys: list[int], request: schema.BlockRequest, caller: Caller
     ) -> AsyncIterator[schema.ImportProgress]:
-        """Whole or nothing, in announcements of 1,024; `request` gives ttl, category, reason, local_only. Progress as it goes."""
+        """Whole or nothing, in announcements of 1,024; `request` gives all but the prefixes. Progress as it goes."""
         ...
 
     async def retract_all(self, caller: Caller) -> schema.RetractAnswer:

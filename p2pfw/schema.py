@@ -107,8 +107,8 @@ class Status(Frozen, frozen=True, kw_only=True):
     """Longest stall of the event loop in the last minute."""
 
 
-class BlocklistEntry(Frozen, frozen=True, kw_only=True):
-    """One adopted prefix."""
+class AdoptedEntry(Frozen, frozen=True, kw_only=True):
+    """One adopted prefix in GET /v1/blocklist, which is the same for all who ask in one generation."""
 
     prefix: PrefixText
     reason: str
@@ -116,6 +116,11 @@ class BlocklistEntry(Frozen, frozen=True, kw_only=True):
     expires: Time | None
     """None: no end."""
     category: CategoryName = "other"
+
+
+class BlocklistEntry(AdoptedEntry, frozen=True, kw_only=True):
+    """GET /v1/blocklist/{prefix}: with what the kernel has at this instant."""
+
     installed: bool = False
     packets: int | None = None
 
