@@ -1,0 +1,177 @@
+"""Who may do what: peer credentials on the unix socket; Host, Origin and tokens on TCP.
+
+A page in the operator's own browser must not reach this API (DNS rebinding, cross-site requests), and neither must
+other users of the machine. Reads from loopback need no token unless the operator says so; everything else does. On the
+socket, root, this process's own user and the group `p2pfw` are administrators. Keeps no tokens: those are checked by
+whoever is given as `check_token`.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+
+from p2pfw.core.prefix import Family, parse_address
+from p2pfw.errors import InputError
+from p2pfw.operations import Caller
+from p2pfw.web.credentials import Credentials, may_administrate
+from p2pfw.web.problems import Refusal
+
+SSH_CLIENT: Final = "X-P2pfw-Ssh-Client"
+"""Where the CLI says from which address its user is logged in; believed on the socket only."""
+LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+FAILURES: Final = 10
+"""Wrong tokens an address may send in a window before it is told to wait."""
+WINDOW: Final = 60.0
+"""Seconds."""
+MAX_WATCHED: Final = 4_096
+"""Addresses whose wrong tokens are counted."""
+
+# What a browser sends as Host: a name, an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
+_HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::[0-9]{1,5})?")
+# Whoever adds one of these is a proxy: behind it, an address of loopback says nothing about who asks.
+_PROXIED: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+
+
+class Scope(IntEnum):
+    """What a route needs; a greater one includes the smaller."""
+
+    NONE = 0
+    READ = 1
+    FEEDS = 2
+    WRITE = 3
+    ADMIN = 4
+
+
+TokenCheck = Callable[[str], tuple[str, Scope] | None]
+"""Secret → (name, scope of the token); None when it is none of ours."""
+
+
+def no_tokens(_: str) -> None:
+    """No token was made yet: none is right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the configuration says of access. `hosts`: names, lower case, that Host may carry beside addresses."""
+
+    require_token: bool
+    hosts: frozenset[str]
+    check_token: TokenCheck
+
+
+class Gate:
+    """Lets a request through with the caller that it is, or refuses it."""
+
+    def __init__(self, rules: Rules, monotonic: Callable[[], float]) -> None:
+        self._rules, self._monotonic = rules, monotonic
+        self._failures: dict[str, list[float]] = {}
+
+    def by_credentials(self, request: web.BaseRequest, peer: Credentials) -> Caller:
+        """On the unix socket. Refusal 403."""
+        if not may_administrate(peer):
+            raise Refusal(403, "this user may not use the node's socket", hint="add it to the group p2pfw")
+        return Caller(name=f"socket:{peer.uid}", address=_address(request.headers.get(SSH_CLIENT, "")))
+
+    def by_network(self, request: web.BaseRequest, scope: Scope) -> Caller:
+        """On TCP. Refusal 400, 401, 403, 429."""
+        self._check_host(request)
+        self._check_origin(request)
+        return self._by_token(request, scope)
+
+    def _check_host(self, request: web.BaseRequest) -> None:
+        """A page that another name was pointed here for carries that name (DNS rebinding)."""
+        hosts = request.headers.getall(hdrs.HOST, [])
+        if len(hosts) != 1:
+            raise Refusal(400, "exactly one Host header is needed")
+        host = hosts[0]
+        if request.rel_url.absolute and request.rel_url.authority != host:
+            raise Refusal(400, "the address of the request and its Host header differ")
+        match = _HOST.fullmatch(host)
+        name = ((match[1] or match[2]) if match else "").lower()
+        if name not in LOCAL_NAMES and name not in self._rules.hosts and not _address(name):
+            raise Refusal(403, f"the host name {host[:80]!r} is not one of this API's", hint="see api.hosts")
+
+    def _check_origin(self, request: web.BaseRequest) -> None:
+        """Browsers say from which site a request comes; other clients say nothing."""
+        sites = request.headers.getall("Sec-Fetch-Site", [])
+        if any(site not in ("same-origin", "none") for site in sites):
+            raise Refusal(403, "requests from other sites are refused")
+        for origin in request.headers.getall(hdrs.ORIGIN, []):
+            if _authority(origin) != request.headers[hdrs.HOST].lower():
+                raise Refusal(403, f"requests from {origin[:80]!r} are refused")
+
+    def _by_token(self, request: web.BaseRequest, scope: Scope) -> Caller:
+        remote = request.remote or ""
+        headers = request.headers.getall(hdrs.AUTHORIZATION, [])
+        if len(headers) > 1:
+            raise Refusal(400, "at most one Authorization header makes sense")
+        if headers:
+            return self._with_token(headers[0], remote, scope)
+        open_to_all = scope is Scope.NONE
+        if open_to_all or (scope is Scope.READ and not self._rules.require_token and _is_here(request, remote)):
+            return Caller(name="anonymous")
+        raise Refusal(
+            401,
+            "a token is needed",
+            hint="the unix socket needs none; see p2pfw token",
+            headers={hdrs.WWW_AUTHENTICATE: "Bearer"},
+        )
+
+    def _with_token(self, header: str, remote: str, scope: Scope) -> Caller:
+        kind, _, secret = header.partition(" ")
+        found = self._rules.check_token(secret.strip()) if kind.lower() == "bearer" else None
+        if found is None:
+            # A right token is never made to wait: else whoever shares the address could lock its owner out.
+            self._count_failure(remote)
+            raise Refusal(401, "this token is none of this node's", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
+        name, granted = found
+        if granted < scope:
+            raise Refusal(403, f"the token {name!r} may not do this", hint=f"it needs the scope {scope.name.lower()}")
+        return Caller(name=f"token:{name}", address=_address(remote))
+
+    def _count_failure(self, remote: str) -> None:
+        """Refusal 429 when there were too many."""
+        now = self._monotonic()
+        recent = [at for at in self._failures.pop(remote, ()) if at > now - WINDOW]
+        if len(self._failures) >= MAX_WATCHED:
+            self._failures.pop(next(iter(self._failures)))
+        if len(recent) >= FAILURES:
+            self._failures[remote] = recent
+            wait = int(WINDOW - (now - recent[0])) + 1
+            raise Refusal(429, "too many wrong tokens", headers={hdrs.RETRY_AFTER: str(wait)})
+        self._failures[remote] = [*recent, now]
+
+
+def _is_here(request: web.BaseRequest, remote: str) -> bool:
+    """True when it came from this machine, and not through a proxy on it."""
+    return _is_loopback(remote) and not any(name in request.headers for name in _PROXIED)
+
+
+def _authority(origin: str) -> str:
+    """Host and port of an Origin; "" for null and for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
+
+
+def _address(text: str) -> str:
+    """The address as it is, or "" when it is none."""
+    try:
+        parse_address(text)
+    except InputError:
+        return ""
+    return text
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        family, address = parse_address(text)
+    except InputError:
+        return False
+    return address >> 24 == 127 if family is Family.V4 else address == 1

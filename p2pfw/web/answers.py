@@ -1,0 +1,85 @@
+"""Answers as they go out: JSON, kept bytes, streams. None of them waits for ever for a client that does not read."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from p2pfw.web.problems import SAFE_HEADERS
+
+log = logging.getLogger(__name__)
+
+STALL_SECONDS: Final = 30.0
+"""A client that takes nothing for so long is cut off."""
+PIECE: Final = 256 << 10
+"""Bytes of a long answer handed over at once: the client must take so many within STALL_SECONDS."""
+_ENCODER: Final = msgspec.json.Encoder()
+_JSON_HEADERS: Final = {**SAFE_HEADERS, "Content-Type": "application/json"}
+
+
+def json_answer(value: object, status: int = 200) -> web.Response:
+    """A schema value."""
+    return web.Response(body=_ENCODER.encode(value), status=status, headers=_JSON_HEADERS)
+
+
+def text_answer(text: str) -> web.Response:
+    """For probes."""
+    return web.Response(text=text, headers=SAFE_HEADERS)
+
+
+def line(value: object) -> bytes:
+    """One line of NDJSON."""
+    return _ENCODER.encode(value) + b"\n"
+
+
+async def kept_answer(request: web.BaseRequest, body: bytes, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Bytes that are kept for many, sent in pieces without copying them as a whole."""
+    if len(body) <= PIECE or request.method == "HEAD":
+        return web.Response(body=body, headers={**SAFE_HEADERS, **headers})
+    response = web.StreamResponse(headers={**SAFE_HEADERS, **headers, "Content-Length": str(len(body))})
+    stream = Stream(request, response)
+    await stream.begin()
+    view = memoryview(body)
+    for at in range(0, len(body), PIECE):
+        await stream.write(view[at : at + PIECE])
+    return response
+
+
+class Stream:
+    """An answer that is written bit by bit."""
+
+    def __init__(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        self._request, self.response = request, response
+
+    async def begin(self) -> None:
+        """Send the header."""
+        await self.response.prepare(self._request)
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """ConnectionResetError when the client is gone, or has stalled."""
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                await self.response.write(data)
+        except TimeoutError:
+            log.warning("client stalled", extra={"path": self._request.path[:200], "client": self._request.remote})
+            cut_off(self._request)
+            raise ConnectionResetError("the client does not read") from None
+
+
+def stream_of(request: web.BaseRequest, content_type: str) -> Stream:
+    """A stream of unknown length."""
+    return Stream(request, web.StreamResponse(headers={**SAFE_HEADERS, "Content-Type": content_type}))
+
+
+def has_begun(request: web.BaseRequest) -> bool:
+    """True when part of an answer was sent: nothing else can take its place."""
+    return request.writer.output_size > 0
+
+
+def cut_off(request: web.BaseRequest) -> None:
+    """Drop the connection in the middle, so that the client does not take a part for the whole."""
+    if request.transport is not None:
+        request.transport.abort()

@@ -1,0 +1,132 @@
+"""The API's two doors: a unix socket for the operator, HTTP on loopback for local clients; one way in behind both."""
+
+import asyncio
+import errno
+import logging
+import socket
+import ssl
+from contextlib import AsyncExitStack
+from typing import Final
+
+from aiohttp import web
+
+from p2pfw.config import Api as Settings
+from p2pfw.errors import ConfigError, ListenError
+from p2pfw.operations import Operations
+from p2pfw.ports import Clock
+from p2pfw.web.access import Gate, Rules, TokenCheck, no_tokens
+from p2pfw.web.changing import Changing
+from p2pfw.web.dispatch import Dispatcher, Handler
+from p2pfw.web.following import Following
+from p2pfw.web.importing import Importing
+from p2pfw.web.metrics import Metrics
+from p2pfw.web.reading import Reading
+from p2pfw.web.rendering import Renderer
+from p2pfw.web.routes import ROUTES
+from p2pfw.web.server import Server
+from p2pfw.web.sockets import SocketFile
+
+log = logging.getLogger(__name__)
+
+SHUTDOWN_SECONDS: Final = 0.5
+"""For requests that run when the node stops; followers of events never end by themselves."""
+BACKLOG: Final = 128
+
+
+class Api:
+    """Start and stop of the local API. `addresses`: where it listens, the socket's path first."""
+
+    def __init__(
+        self, operations: Operations, settings: Settings, clock: Clock, *, tokens: TokenCheck = no_tokens
+    ) -> None:
+        self._settings = settings
+        hosts = frozenset(host.lower() for host in settings.hosts)
+        gate = Gate(
+            Rules(require_token=settings.require_token, hosts=hosts, check_token=tokens),
+            clock.monotonic,
+        )
+        self._dispatcher = Dispatcher(ROUTES, handlers_of(operations), gate)
+        self._open = AsyncExitStack()
+        self.addresses: list[str] = []
+
+    async def start(self) -> None:
+        """Open both doors, or none. ListenError, AlreadyRunningError, ConfigError."""
+        try:
+            await self._open_socket()
+            await self._open_http()
+        except BaseException:
+            await self.stop()
+            raise
+        log.info("api opened", extra={"addresses": self.addresses})
+
+    async def stop(self) -> None:
+        """Close both doors; what was answered has left."""
+        await self._open.aclose()
+        self.addresses.clear()
+
+    async def _open_socket(self) -> None:
+        file = SocketFile(self._settings.socket)
+        self._open.callback(file.close)
+        server = self._server()
+        listener = await asyncio.get_running_loop().create_unix_server(server, sock=file.socket, backlog=BACKLOG)
+        self._open.push_async_callback(_close, listener, server)
+        self.addresses.append(str(self._settings.socket))
+
+    async def _open_http(self) -> None:
+        http = self._settings.http
+        if http is None:
+            return
+        tls, server = self._tls(), self._server()
+        try:
+            listener = await asyncio.get_running_loop().create_server(
+                server, http.host, http.port, ssl=tls, reuse_address=True, backlog=BACKLOG
+            )
+        except OSError as error:
+            raise ListenError(f"cannot listen on {http} (api.http): {_reason(error)}") from None
+        self._open.push_async_callback(_close, listener, server)
+        self.addresses += [_shown(sock.getsockname()) for sock in listener.sockets]
+
+    def _server(self) -> Server:
+        return Server(self._dispatcher.serve)
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if self._settings.tls_cert is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(self._settings.tls_cert, self._settings.tls_key)
+        except OSError as error:
+            raise ConfigError(f"api.tls_cert and api.tls_key cannot be used: {error}") from None
+        return context
+
+
+def handlers_of(operations: Operations) -> dict[str, Handler]:
+    """By name of route."""
+    groups = (
+        Reading(operations, Renderer(operations), Metrics(operations)),
+        Changing(operations),
+        Importing(operations),
+        Following(operations),
+    )
+    return {
+        route.name: getattr(group, route.name) for route in ROUTES for group in groups if hasattr(group, route.name)
+    }
+
+
+async def _close(listener: asyncio.AbstractServer, server: web.Server) -> None:
+    listener.close()
+    server.pre_shutdown()
+    await server.shutdown(SHUTDOWN_SECONDS)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return 'another program listens there; choose another port, or api.http = ""'
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return 'this machine has no such address; use 127.0.0.1:7788, or api.http = ""'
+    return error.strerror or str(error)
+
+
+def _shown(address: tuple[str, int]) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,91 @@
+"""From a request to its route, through the gate, to the handler, to an answer: the one way through the API.
+
+Paths are compared decoded, so that a prefix in a path may carry its slash as it is or as %2F. Whatever is raised
+before an answer began becomes a problem; what is raised within one cuts the connection, because half a list that ends
+properly would be taken for a whole one.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from p2pfw.operations import Caller
+from p2pfw.web import answers, problems
+from p2pfw.web.access import Gate
+from p2pfw.web.calls import Call, check_query
+from p2pfw.web.credentials import peer_of
+from p2pfw.web.problems import Refusal
+from p2pfw.web.routes import Route
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+MAX_ARGUMENT: Final = 256
+"""Characters of a prefix, id or name in a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    route: Route
+    handler: Handler
+
+
+class Dispatcher:
+    """A table of routes, and the way through it."""
+
+    def __init__(self, routes: tuple[Route, ...], handlers: Mapping[str, Handler], gate: Gate) -> None:
+        """`handlers` by name of route; KeyError when one is missing."""
+        self._gate = gate
+        self._fixed: dict[str, dict[str, _Found]] = {}
+        # By what stands before the argument, which is always the last thing in a path.
+        self._open: dict[str, dict[str, _Found]] = {}
+        for route in routes:
+            base, _, argument = route.path.partition("{")
+            methods = (self._open if argument else self._fixed).setdefault(base, {})
+            methods[route.method] = _Found(route, handlers[route.name])
+            if route.method == hdrs.METH_GET:
+                methods[hdrs.METH_HEAD] = methods[hdrs.METH_GET]
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Always an answer, or a connection that is cut off."""
+        try:
+            return await self._answer(request)
+        except ConnectionError:
+            raise
+        except Exception as error:  # the edge of a request: nothing else may leave it
+            if not answers.has_begun(request):
+                return problems.answer_to(error)
+            log.error("answer broken off", exc_info=error)
+            answers.cut_off(request)
+            raise ConnectionResetError("broken off") from None
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        methods, argument = self._find(request.path)
+        found = methods.get(request.method)
+        if found is None:
+            allowed = ", ".join(sorted(methods))
+            hint = f"possible: {allowed}"
+            raise Refusal(405, f"{request.method} is not possible here", hint=hint, headers={hdrs.ALLOW: allowed})
+        caller = self._enter(request, found.route)
+        check_query(request, found.route.query)
+        return await found.handler(Call(request, caller, argument))
+
+    def _find(self, path: str) -> tuple[dict[str, _Found], str]:
+        """(route by method, argument); Refusal 404."""
+        methods = self._fixed.get(path)
+        if methods is not None:
+            return methods, ""
+        for base, methods in self._open.items():
+            if path.startswith(base) and len(base) < len(path) <= len(base) + MAX_ARGUMENT:
+                return methods, path[len(base) :]
+        raise Refusal(404, f"there is nothing at {path[:200]!r}", hint="/v1/openapi.json lists what there is")
+
+    def _enter(self, request: web.BaseRequest, route: Route) -> Caller:
+        peer = peer_of(request)
+        if peer is not None:
+            return self._gate.by_credentials(request, peer)
+        return self._gate.by_network(request, route.scope)

@@ -1,0 +1,126 @@
+"""The OpenAPI 3.1 document, made of the route table and the schema types: it cannot say anything that is not so."""
+
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from p2pfw import __version__, schema
+from p2pfw.core.records import Category
+from p2pfw.formats import FORMATS
+from p2pfw.web.access import Scope
+from p2pfw.web.importing import MAX_IMPORT
+from p2pfw.web.problems import CONTENT_TYPE
+from p2pfw.web.rendering import MEDIA
+from p2pfw.web.routes import ROUTES, TEXT, Route
+
+_ALWAYS: Final = (400, 401, 403, 405, 429, 431, 500)
+_WITH_BODY: Final = (408, 413, 415)
+_FLAG: Final = {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"}
+_PREFIX: Final = {"type": "string", "minLength": 2, "maxLength": 49, "examples": ["203.0.113.9", "2001:db8::/48"]}
+_CATEGORY: Final = {"type": "string", "enum": [category.name.lower() for category in Category], "default": "other"}
+_CURSOR: Final = {"type": "string", "description": "X-Next-Cursor or cursor of the page before"}
+_COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 999_999_999_999}
+_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
+    "prefix": {**_PREFIX, "description": "address or CIDR; its slash as it is or as %2F"},
+    "id": {"type": "string", "minLength": 1, "maxLength": 256, "description": "id, the beginning of one, or a name"},
+    "family": {"type": "string", "enum": ["4", "6"]},
+    "aggregate": {**_FLAG, "description": "the fewest prefixes with the same addresses; format=plain only"},
+    "limit": {**_COUNT, "minimum": 1},
+    "cursor": _CURSOR,
+    "counters": {**_FLAG, "description": "read packets and bytes from the kernel; up to 0.3 s with a large set"},
+    "view": {"type": "string", "enum": ["adopted", "held", "refused", "installed", "all"], "default": "adopted"},
+    "origin": {"type": "string", "maxLength": 256},
+    "contains": _PREFIX,
+    "scope": {"type": "string", "enum": ["own", "owner"], "default": "owner"},
+    "ttl": {"type": "string", "maxLength": 32, "default": "4h", "examples": ["90s", "7d", "forever"]},
+    "category": _CATEGORY,
+    "reason": {"type": "string", "maxLength": 256},
+    "local_only": _FLAG,
+    "protected": {**_FLAG, "description": "also the ranges that keep this machine reachable"},
+    "follow": {**_FLAG, "description": "go on after the replay; default 1 for server-sent events, 0 for NDJSON"},
+    "since": {**_COUNT, "description": "replay from this time on, Unix seconds"},
+    "after": {**_COUNT, "description": "replay what has a greater id; the header Last-Event-ID wins"},
+}
+# The same word, another meaning.
+_FORMATS: Final = {
+    "blocklist": {"type": "string", "enum": list(MEDIA)},
+    "import_list": {"type": "string", "enum": list(FORMATS), "default": "plain"},
+}
+
+
+@cache
+def document() -> bytes:
+    """The document as JSON."""
+    types = [one for route in ROUTES for one in (route.body, route.answer) if one not in (None, dict)]
+    found, components = msgspec.json.schema_components(
+        [*types, schema.Problem], ref_template="#/components/schemas/{name}"
+    )
+    by_type = dict(zip([*map(repr, types), repr(schema.Problem)], found, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type)
+    return msgspec.json.encode(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "p2pfw", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
+            "paths": paths,
+            "components": {
+                "schemas": components,
+                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            },
+        }
+    )
+
+
+def argument_of(path: str) -> str:
+    """Name of a path's argument; "" when it has none."""
+    return path.partition("{")[2].rstrip("}")
+
+
+def _operation(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:
+    argument = argument_of(route.path)
+    parameters = [_parameter(route, argument, "path")] if argument else []
+    operation: dict[str, Any] = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "parameters": parameters + [_parameter(route, name, "query") for name in route.query],
+        "responses": _responses(route, by_type),
+        "x-scope": route.scope.name.lower(),
+    }
+    if route.scope > Scope.READ:
+        operation["security"] = [{"token": []}]
+    body = _body(route, by_type)
+    if body is not None:
+        operation["requestBody"] = body
+    return operation
+
+
+def _body(route: Route, by_type: dict[str, Any]) -> dict[str, Any] | None:
+    if route.body is not None:
+        return {"required": True, "content": {"application/json": {"schema": by_type[repr(route.body)]}}}
+    if route.name == "import_list":
+        text = {"type": "string", "minLength": 1, "maxLength": MAX_IMPORT}
+        return {"required": True, "content": {TEXT: {"schema": text}}}
+    return None
+
+
+def _parameter(route: Route, name: str, place: str) -> dict[str, Any]:
+    shape = _FORMATS[route.name] if name == "format" else _PARAMETERS[name]
+    return {"name": name, "in": place, "required": place == "path", "schema": shape}
+
+
+def _responses(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:
+    good: dict[str, Any] = {"description": "as asked"}
+    if route.status != 204:
+        answer = {"type": "object"} if route.answer is dict else by_type.get(repr(route.answer), {})
+        shapes = {media: answer if media == "application/json" else {"type": "string"} for media in route.media}
+        good["content"] = {media: {"schema": shape} for media, shape in shapes.items()}
+    responses = {str(route.status): good}
+    if route.name == "blocklist":
+        responses["304"] = {"description": "it is what If-None-Match names"}
+    problem = {"description": "a problem", "content": {CONTENT_TYPE: {"schema": by_type[repr(schema.Problem)]}}}
+    takes_body = route.body is not None or route.name == "import_list"
+    for status in sorted({*_ALWAYS, *route.refusals, *(_WITH_BODY if takes_body else ())}):
+        responses[str(status)] = problem
+    return responses
