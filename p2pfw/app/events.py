@@ -56,8 +56,11 @@ class Events:
         return [self._ring[index] for index in range(len(self._ring) - missing, len(self._ring))] if missing > 0 else []
 
     async def follow(self, after: int) -> AsyncIterator[schema.Event]:
-        """Replay what is newer than `after` (0: nothing), then go on for ever; ends when the reader lags too far."""
-        at = after or self._last
+        """Replay what is newer than `after` (0: nothing), then go on for ever; ends when the reader lags too far.
+
+        An id that was not given yet is of an earlier life of this node: then all that the ring holds is news.
+        """
+        at = self._last - len(self._ring) if after > self._last else after or self._last
         while True:
             if self._last - at > max(READER_LAG, len(self._ring)):
                 return
