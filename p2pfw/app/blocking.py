@@ -65,6 +65,7 @@ class Blocking:
             return ""
         if terms.reason:
             marks += [Put(row=terms.local_row(key, NOTE, now)) for key in keys]
+        self._domain.check_room(len(keys))
         announcement = await self._announcing.block([terms.wish(key) for key in keys], *marks)
         self._remember(keys, terms, now)
         return announcement

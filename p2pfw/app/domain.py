@@ -20,9 +20,11 @@ from p2pfw.core.localbook import LocalBook, LocalEntry
 from p2pfw.core.policy import Policy
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.protected import Protected
+from p2pfw.core.shares import ORIGIN_PART, SHARE
 from p2pfw.core.statement import Source, Standing, Statement
 from p2pfw.core.trust import TrustTable
 from p2pfw.core.whitelist import Whitelist
+from p2pfw.errors import NotAcceptableError
 from p2pfw.ports import Clock, IntentionRow
 
 
@@ -110,6 +112,16 @@ class Domain:
     def own_end(self, key: PrefixKey) -> int | None:
         """Until when a RETRACT must live that takes back this node's blocks on it; None when there is none."""
         return self.ledger.block_end(key, self.me.node, self._clock.now())
+
+    def check_room(self, count: int) -> None:
+        """NotAcceptableError when this node may not announce so many more prefixes: half of its owner's share is its."""
+        left = SHARE // ORIGIN_PART - self.ledger.used_by(self.me.node).prefixes
+        if count > left:
+            raise NotAcceptableError(
+                f"{count:,} prefixes more are too many: this node may announce {max(0, left):,} more",
+                field="prefixes",
+                hint="--local-only blocks them here without announcing them, or use a feed",
+            )
 
     def stamp_floor(self, key: PrefixKey) -> int:
         """Unix second before which a new BLOCK on it would count as pardoned."""

@@ -39,6 +39,8 @@ class Importing:
         now = self._domain.now()
         terms = Terms.of(request, now)
         wanted, skipped = await self._sift(keys, terms)
+        if not terms.local_only:
+            self._domain.check_room(len(wanted))
         yield schema.ImportProgress(stage="parsed", entries=len(wanted), skipped=skipped)
         if terms.local_only:
             await self._blocking.keep(wanted, terms, now)

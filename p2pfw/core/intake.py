@@ -103,7 +103,7 @@ class Intake:
         if self._ledger.known(announcement.id):
             return Known(id=announcement.id)
         header = announcement.header
-        then = max(now, header.created + CLOCK_SLACK, header.epoch // 1000)
+        then = max(now, header.created - CLOCK_SLACK, header.epoch // 1000 - CLOCK_SLACK)
         check_time(header, self._network, then)
         self._check_owner(announcement, then)
         return self._take(announcement, now, then)

@@ -468,3 +468,12 @@ def test_many_entries_are_taken_in_at_once():
 
     assert len(world.hears(say(1, *entries)).dirty) == 1024
     assert all(world.ledger.statements(entry.key, NOW)[0].confidence == 1 / 8 for entry in entries)
+
+
+def test_what_lives_for_seconds_is_loaded_too():
+    """The store's way in forgives a future, and no more: an entry of three seconds is alive when it was just made."""
+    world = World(NODE)
+
+    world.intake.load(say(1, block("203.0.113.9", ttl=3)).raw, NOW)
+
+    assert world.ledger.counts().entries == 1
