@@ -25,6 +25,7 @@
     │   ├── ListenError             an address that cannot be listened on
     │   ├── StoreError              the disk
     │   │   └── DiskFullError
+    │   ├── FeedError               a list that could not be fetched
     │   └── FirewallError           the kernel did not do what was asked
     │       ├── MissingProgramError (names the Debian package)
     │       └── PrivilegeError      no right to change the firewall
@@ -190,6 +191,14 @@ class StoreError(NodeError):
 
 class DiskFullError(StoreError):
     """No room left. Enforcement goes on; nothing new is acknowledged."""
+
+
+class FeedError(NodeError):
+    """A list that could not be fetched; the text is for the operator. `retry_after`: seconds its publisher asks for."""
+
+    def __init__(self, problem: str, *, hint: str = "", retry_after: int = 0) -> None:
+        super().__init__(problem)
+        self.hint, self.retry_after = hint, retry_after
 
 
 class FirewallError(NodeError):

@@ -6,6 +6,7 @@ An adapter (net, firewall, store) implements a port; a test implements it in mem
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
@@ -175,6 +176,8 @@ class FeedRow:
     modified: str
     keys: bytes
     """Packed: each key as 18 bytes big-endian, sorted."""
+    source: str = ""
+    """The URL or path it came from; validators and last good content are of no use for another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +259,46 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Write what was posted, then close."""
+        ...
+
+
+# --- feeds -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPlace:
+    """Where a list is (`url` or `file`), how much of it may be read, and by what it is known already."""
+
+    url: str = ""
+    file: Path | None = None
+    max_bytes: int
+    """Of what is transferred, and of what comes out when it is unpacked."""
+    etag: str = ""
+    modified: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The content of a list as it is now, unpacked, and by what to recognise it next time."""
+
+    data: bytes
+    etag: str
+    modified: str
+    """An HTTP date, as the publisher wrote it."""
+    date: int
+    """The same in Unix seconds: the list's own date. 0 when it says none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotModified:
+    """It is as it was when it had that etag or date."""
+
+
+class FeedSource(Protocol):
+    """Where lists come from."""
+
+    async def fetch(self, place: FeedPlace) -> Fetched | NotModified:
+        """One attempt. FeedError says what is wrong in words for the operator. Ends by itself within minutes."""
         ...
 
 

@@ -83,4 +83,9 @@ _FIRST: Final = (
     "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 
-STEPS: Final[Sequence[Step]] = (_first,)
+
+def _feed_source(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE feed ADD COLUMN source TEXT NOT NULL DEFAULT ''")
+
+
+STEPS: Final[Sequence[Step]] = (_first, _feed_source)

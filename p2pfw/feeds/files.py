@@ -1,0 +1,44 @@
+"""A list in a file of this machine: looked at by its times and size, read whole and within bounds.
+
+The file is the operator's, and so are its links. A pipe or a device is refused, because reading one may never end.
+"""
+
+import os
+import stat
+from email.utils import formatdate
+from pathlib import Path
+
+from p2pfw.errors import FeedError
+from p2pfw.feeds.inflate import inflated
+from p2pfw.ports import Fetched, NotModified
+
+
+def read_file(path: Path, etag: str, most: int) -> Fetched | NotModified:
+    """The content, unless `etag` says that it is known. FeedError names the path and what is wrong. Blocks."""
+    try:
+        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise FeedError(f"{path} is no file")
+            if etag == _tag(before):
+                return NotModified()
+            data = file.read(most + 1)
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        raise FeedError(f"{path}: {error.strerror}") from None
+    if len(data) > most:
+        raise FeedError(f"{path} has more than {most} bytes", hint="raise max_bytes if that is right")
+    if _tag(before) != _tag(after):
+        raise FeedError(f"{path} changed while it was read", hint="write it beside and rename it into place")
+    return Fetched(
+        data=inflated(data, most),
+        etag=_tag(before),
+        modified=formatdate(before.st_mtime, usegmt=True),
+        date=int(before.st_mtime),
+    )
+
+
+def _tag(status: os.stat_result) -> str:
+    """Differs whenever the content may: a file that was written again, or another one under the name."""
+    return f"{status.st_dev:x}-{status.st_ino:x}-{status.st_size:x}-{status.st_mtime_ns:x}"
