@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 
 CHECK_INTERVAL: Final = 1.0
 """Seconds between looks at rule and set headers; drift must be healed within 2 s (enforcement 2)."""
+CHECK_AFTER_WRITE: Final = 0.2
+"""Seconds after the last look at which a write is looked at: a check costs more than the write of one entry."""
+GATHER: Final = 10_000
+"""Changes of a long judgement that are written together: one program start for all, and the kernel not far behind."""
 BACKOFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a failed command is tried again; the last one repeats."""
 BULK: Final = 20_000
@@ -86,6 +90,7 @@ class Enforcing:
         self._compare = True
         self._ruled = False
         self._released = False
+        self._unseen = False
         self._failures = 0
         self._checked = self._audited = clock.monotonic()
         self._ticket = self._settled = 0
@@ -94,11 +99,22 @@ class Enforcing:
 
     # --- what others say -------------------------------------------------------------------------------------------
 
-    def changed(self, keys: Iterable[int]) -> int:
-        """These verdicts or leases changed. Returns a ticket for `settle`."""
+    def changed(self, keys: Iterable[int], *, more: bool = False) -> int:
+        """These verdicts or leases changed. Returns a ticket for `settle`.
+
+        `more`: others follow at once (a long judgement); they are written together, some thousands at a time.
+        """
         if self.mode is Mode.ENFORCE:
             self._dirty.update(keys)
+        if more and len(self._dirty) < GATHER:
+            self._ticket += 1
+            return self._ticket
         return self._nudge()
+
+    def hurry(self) -> None:
+        """Nothing more follows for now: write what was gathered."""
+        if self._dirty:
+            self._wake.set()
 
     def allow_changed(self) -> int:
         """Whitelist or protection changed. Returns a ticket for `settle`."""
@@ -178,12 +194,11 @@ class Enforcing:
         await self._end_trial()
         try:
             await (self._enforce() if self.mode is Mode.ENFORCE else self._observe())
+            await self._worked(ticket)
+            if self.mode is Mode.ENFORCE:
+                await self._look()
         except FirewallError as error:
-            self._failed(error)
-        else:
-            self._worked(ticket)
-        async with self._turned:
-            self._turned.notify_all()
+            await self._failed(error)
 
     def _nudge(self) -> int:
         self._ticket += 1
@@ -192,14 +207,15 @@ class Enforcing:
 
     async def _rest(self) -> None:
         pause = BACKOFF[min(self._failures, len(BACKOFF)) - 1] if self._failures else CHECK_INTERVAL
-        due = self._checked + CHECK_INTERVAL - self._clock.monotonic() if not self._failures else pause
+        every = CHECK_AFTER_WRITE if self._unseen else CHECK_INTERVAL
+        due = self._checked + every - self._clock.monotonic() if not self._failures else pause
         try:
             async with asyncio.timeout(max(0.0, min(due, pause))):
                 await (asyncio.sleep(pause) if self._failures else self._wake.wait())
         except TimeoutError:
             return
 
-    def _failed(self, error: FirewallError) -> None:
+    async def _failed(self, error: FirewallError) -> None:
         if not self._failures:
             log.error("enforcement failed", extra={"error": str(error)})
             self._events.tell("enforcement-failed", reason=str(error))
@@ -207,23 +223,32 @@ class Enforcing:
         self.last_error = str(error)
         self._compare, self._ruled = True, False
         self._started = self._started and not isinstance(error, (MissingProgramError, PrivilegeError))
+        await self._tell_waiting()
 
-    def _worked(self, ticket: int) -> None:
+    async def _worked(self, ticket: int) -> None:
+        """Whoever waits for the kernel need not wait for the checks that follow."""
         if self._failures:
             log.info("enforcement recovered", extra={"failures": self._failures})
             self._events.tell("enforcement-recovered", failures=self._failures)
         self._failures, self.last_error, self._settled = 0, "", ticket
+        await self._tell_waiting()
+
+    async def _tell_waiting(self) -> None:
+        async with self._turned:
+            self._turned.notify_all()
 
     async def _observe(self) -> None:
         self._dirty.clear()
         if self._released:
             return
-        self._ruled = False
         try:
             await self._start()
             await self._firewall.release()
         except (MissingProgramError, PrivilegeError) as error:
+            if self._ruled:
+                raise
             self.rights_error = str(error)  # nothing of ours can be there without the right to put it there
+        self._ruled = False
         self._released = True
         self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
 
@@ -239,13 +264,18 @@ class Enforcing:
             await self._guard_allow()
         if self._compare:
             await self._read_and_compare()
-        changed = bool(self._dirty)
-        if changed:
+        if self._dirty:
             await self._write()
+            self._unseen = True
         if not self._ruled:
             await self._firewall.enforce()
-            self._ruled = changed = True
-        if changed or self._clock.monotonic() - self._checked >= CHECK_INTERVAL:
+            self._ruled = True
+            await self._check()
+
+    async def _look(self) -> None:
+        """Checks that are due: rule and headers every second, sooner after a write; membership now and then."""
+        since = self._clock.monotonic() - self._checked
+        if since >= (CHECK_AFTER_WRITE if self._unseen else CHECK_INTERVAL):
             await self._check()
         if self._clock.monotonic() - self._audited >= self._audit_interval:
             self._allow_dirty = True  # its membership is compared by writing it: only a difference is written
@@ -338,7 +368,7 @@ class Enforcing:
         await self._firewall.replace(block)
 
     async def _check(self) -> None:
-        self._checked = self._clock.monotonic()
+        self._checked, self._unseen = self._clock.monotonic(), False
         # While changes are on their way the kernel lags behind: then only a flush would be seen, not a missing entry.
         expected = (0, 0) if self._dirty else self._wanted.families()
         self.report = await self._firewall.check(*expected)

@@ -65,6 +65,7 @@ class Judging:
                 await pace.turn()
                 continue
             self._idle.set()
+            self._enforcing.hurry()
             await self._nap()
 
     def turn(self) -> None:
@@ -73,7 +74,7 @@ class Judging:
         self._adoption.tick(now)
         changes = self._adoption.judge_some(now, SLICE)
         if changes:
-            self._pass_on(changes)
+            self._pass_on(changes, more=bool(self._adoption.pending))
 
     def _kick(self) -> int:
         if self._adoption.pending:
@@ -92,9 +93,9 @@ class Judging:
         finally:
             self._wake.clear()
 
-    def _pass_on(self, changes: Sequence[Change]) -> int:
+    def _pass_on(self, changes: Sequence[Change], *, more: bool = False) -> int:
         if changes:
-            self.ticket = self._enforcing.changed([change.key for change in changes])
+            self.ticket = self._enforcing.changed([change.key for change in changes], more=more)
             self._tell(changes)
         return self.ticket
 

@@ -56,6 +56,8 @@ BAN_SECONDS: Final = 3_600
 """For what a peer answers for: a bad signature, body hash or frame (protocol 6)."""
 JOIN_SECONDS: Final = 15.0
 """A session that showed an invitation's secret is closed after this long."""
+UNREADABLE: Final = frozenset({"not-authentic", "bad-message"})
+"""Ends of sessions by a message that held no frame of ours: all else that ends one by a fault is counted as it comes."""
 LONGEST_NAP: Final = 1.0
 """Seconds between two looks at gossip's deadline at the most."""
 
@@ -236,6 +238,8 @@ class Peering:
     def closed(self, session: PeerSession, reason: str) -> None:
         """A session ended."""
         known = self._sessions.pop(session.number, None)
+        if reason in UNREADABLE:
+            self._refusals.add(reason)
         if session.number in self._joiners:
             self._joiners.discard(session.number)
             if self._asking is not None and not self._asking.answer.done():

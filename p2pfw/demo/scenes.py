@@ -142,8 +142,8 @@ class Play:
         self.a.start()
         line = self.a.show("invite").strip().splitlines()[-1]
         token = line.split()[-1]
-        self.b.show("join", token)
         self._configure(self.b)
+        self.b.show("join", token)
         self.b.start()
         self._connected(self.a, self.b)
 
@@ -231,10 +231,10 @@ class Play:
         self._configure(server)
 
     def _configure(self, server: Server) -> None:
-        """What an operator would put into conf.d: the API's socket beside the state, no TCP."""
+        """What an operator would put into conf.d: the name, the API's socket beside the state, no TCP."""
         folder = server.folder / "conf.d"
         folder.mkdir(exist_ok=True)
-        lines = ["[api]", f'socket = "{server.socket}"', 'http = ""']
+        lines = ["[node]", f'name = "{server.name}"', "[api]", f'socket = "{server.socket}"', 'http = ""']
         (folder / "demo.toml").write_text("\n".join(lines) + "\n")
 
     def _connected(self, one: Server, other: Server) -> None:
