@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from p2pfw.core.announcement import Announcement, AnnouncementId, Kind, RawAnnouncement
 from p2pfw.core.directory import Directory
-from p2pfw.core.graves import SHORT_BYTES, Graves
+from p2pfw.core.equivocation import Signed, signed
+from p2pfw.core.graves import SHORT_BYTES, Grave, Graves
 from p2pfw.core.header import WITH_RECORDS
 from p2pfw.core.held import RETRACTS, TAKES_BACK, Held, Shelf, body_codes, body_keys, octets, order_of
 from p2pfw.core.identity import NodeId, OwnerId
@@ -71,10 +72,11 @@ class Holdings:
         slots = self._origins.get(origin)
         return self.shelf.slots[slots[max(slots)]] if slots else None
 
-    def rival(self, announcement: Announcement) -> Held | None:
-        """Another announcement of the same origin with the same (epoch, seq)."""
-        slot = self._origins.get(announcement.origin, {}).get(order_of(announcement.order))
-        return None if slot is None else self.shelf.slots[slot]
+    def rival(self, announcement: Announcement) -> Signed | None:
+        """The signed header of another announcement, held or void, of the same origin with the same (epoch, seq)."""
+        order = order_of(announcement.order)
+        slot = self._origins.get(announcement.origin, {}).get(order)
+        return self.graves.rival(announcement.origin, order) if slot is None else signed(self.shelf.slots[slot].raw)
 
     def counts(self) -> Counts:
         """Totals."""
@@ -150,15 +152,16 @@ class Holdings:
         if again:
             self._shares.charge(origin, again, 0)
 
-    def bury(self, announcement: AnnouncementId, origin: NodeId, owner: OwnerId, until: int) -> None:
+    def bury(self, announcement: Announcement, owner: OwnerId, until: int) -> None:
         """Remember that an announcement is void that never was held."""
-        self._shares.settle(origin, owner)
-        self._dig(announcement, origin, until)
+        self._shares.settle(announcement.origin, owner)
+        grave = Grave(announcement.origin, order_of(announcement.order), signed(announcement.raw))
+        self._dig(announcement.id, grave, until)
 
     def replace_by_grave(self, held: Held, until: int) -> list[PrefixKey]:
         """Like `remove`, and remember that it is void."""
         # First, so that an origin of which nothing else is held stays its owner's.
-        self._dig(held.id, held.origin, until)
+        self._dig(held.id, Grave(held.origin, held.order, signed(held.raw)), until)
         return self.remove(held)
 
     def clear_graves(self, now: float) -> None:
@@ -166,9 +169,9 @@ class Holdings:
         for origin in self.graves.expire(now):
             self._shares.charge(origin, 0, -GRAVE_OCTETS)
 
-    def _dig(self, announcement: AnnouncementId, origin: NodeId, until: int) -> None:
-        self._shares.charge(origin, 0, GRAVE_OCTETS)
-        self.graves.add(announcement, origin, until)
+    def _dig(self, announcement: AnnouncementId, grave: Grave, until: int) -> None:
+        self._shares.charge(grave.origin, 0, GRAVE_OCTETS)
+        self.graves.add(announcement, grave, until)
 
     def _fresh(self, announcement: Announcement) -> int:
         header = announcement.header

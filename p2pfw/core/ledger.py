@@ -183,7 +183,7 @@ class Ledger:
         self._holdings.check_room(announcement, owner)
         contradicted = self._contradicted(announcement)
         if self.is_void(announcement):
-            self._holdings.bury(announcement.id, announcement.origin, owner, announcement.expires + LAG)
+            self._holdings.bury(announcement, owner, announcement.expires + LAG)
             self._gone.append(announcement.id)
             return contradicted + self._arrived(announcement.id)
         held, dirty = self._holdings.put(announcement, owner, sealed_by)
@@ -285,7 +285,7 @@ class Ledger:
         rival = self._holdings.rival(announcement)
         if rival is None:
             return []
-        proof = Equivocation.of(signed(rival.raw), signed(announcement.raw))
+        proof = Equivocation.of(rival, signed(announcement.raw))
         if not self._quarantine.holds(proof.origin, proof.epoch):
             self._proofs.append(proof)
         return self._put_in_quarantine(proof, proof.until)

@@ -21,7 +21,7 @@ RESERVE_PART: Final = 16
 ORIGIN_PART: Final = 2
 ANNOUNCEMENT_OCTETS: Final = 256
 """What holding an announcement costs beside its bytes."""
-GRAVE_OCTETS: Final = 256
+GRAVE_OCTETS: Final = 512
 """What it costs to remember that an announcement is void, so that it is not fetched again."""
 
 K = TypeVar("K")

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from p2pfw.core.announcement import build_other
 from p2pfw.core.directory import Directory
+from p2pfw.core.equivocation import signed
 from p2pfw.core.holdings import Counts, Holdings
 from p2pfw.core.shares import ANNOUNCEMENT_OCTETS, GRAVE_OCTETS, Used
 from tests.core.making import DAY, NOW, block, certificate, key, node_id, owner_id
@@ -47,7 +48,7 @@ def test_two_of_one_number_are_both_held():
     held = holdings()
     one = held.put(checkpoint(3), OWNER, None)[0]
     two = held.put(certified(certificate(), seq=3), OWNER, None)[0]
-    assert held.rival(say(3, block(HOST))) is one
+    assert held.rival(say(3, block(HOST))) == signed(one.raw)
     assert held.highest(node_id(1)) is one
     assert held.of(node_id(1)) == [one, two]
 

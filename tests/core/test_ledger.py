@@ -429,6 +429,20 @@ class TestEquivocation:
 
         assert len(book.take_proofs()) == 1
 
+    def test_void_headers_contradict_too(self):
+        """It does not matter which came first: the contradiction, or the checkpoint that voids one side of it."""
+        kept = say(2, block(NET6))
+        mark = checkpoint(9, [kept])
+        for order in (
+            (self.ONE, self.TWO, kept, mark),
+            (self.ONE, kept, mark, self.TWO),
+            (kept, mark, self.TWO, self.ONE),
+        ):
+            book = ledger(*order)
+            assert book.in_quarantine(NODE, 1)
+            assert len(book.take_proofs()) == 1
+            assert not counts(book, NET6)
+
     def test_a_received_proof_does_the_same(self):
         """To a node that never saw both."""
         book = ledger(self.ONE, say(5, block(NEXT)))
@@ -747,7 +761,7 @@ class TestShares:
         book = ledger(say(1, *hosts(8)), checkpoint(2))
         mark = octets(checkpoint(2).raw) + 256
 
-        assert book.used_by(NODE).octets == mark + 256
+        assert book.used_by(NODE).octets == mark + 512
         book.tick(NOW + 3600 + LAG)
         assert book.used_by(NODE).octets == mark
 
