@@ -1,11 +1,13 @@
 """Fleets for end-to-end tests: one a module where tests can share it, each test with addresses of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.e2e.fleet import Fleet
 from tests.netns import lab_or_skip
+
+FIGURE = "figure"
 
 
 @pytest.fixture(scope="module")
@@ -18,3 +20,17 @@ def fleet(tmp_path_factory) -> Iterator[Fleet]:
             yield made.start()
         finally:
             made.close()
+
+
+@pytest.fixture
+def figure(record_property) -> Callable[[str], None]:
+    """Notes what a test measured; shown at the end of the run. Measured, not judged: machines have moods."""
+    return lambda text: record_property(FIGURE, text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The figures, also those of other processes."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, text in report.user_properties:
+            if name == FIGURE and report.when == "call":
+                terminalreporter.write_line(f"measured: {text}")

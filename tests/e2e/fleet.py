@@ -1,4 +1,4 @@
-"""Real nodes on the lab's hosts: processes, sockets, kernels. Everything here is what an operator or a machine could do.
+"""Real nodes on the lab's hosts: processes, sockets, kernels. All that is done here an operator or a machine could do.
 
 `Fleet` is the cast of the main job: A and B of one fleet, C another owner's that trusts A's owner with `solo`, and an
 attacker that may have any address. Files are made the way `p2pfw init` and `p2pfw join` make them; those commands have
@@ -23,15 +23,9 @@ from p2pfw.store.sqlite import SqliteStore
 from tests.e2e.client import Client
 
 PORT = 7787
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds to wait for what must come; only a failing test waits that long."""
 POLL = 0.01
-RUN = (
-    sys.executable,
-    "-c",
-    "import sys, logging, pathlib; logging.basicConfig(level=logging.INFO); "
-    "from p2pfw.config import load; from p2pfw.node import run_node; run_node(load(pathlib.Path(sys.argv[1])))",
-)
 BLOCK_SETS = ("p2pfw-block4", "p2pfw-block6")
 
 
@@ -141,7 +135,7 @@ class Server:
         if not self.config.exists():
             self.write_config()
         with self.log.open("ab") as log:
-            self.process = self.host.popen([*prefix, *RUN, str(self.config)], stdout=log, stderr=log, env=env)
+            self.process = self.host.popen([*prefix, *self.argv("run")], stdout=log, stderr=log, env=env)
 
     def start(self, **options):
         """Start the process and wait until its API answers."""

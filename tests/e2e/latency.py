@@ -10,7 +10,10 @@ def measure(fleet, mouth: Mouth, ear: Ear, *, blocks: int, networks: int, first:
 
     The blocked hosts lie in `networks` /24s, so that no limit on density holds them; `first` numbers the first /24.
     """
-    sources = [f"45.{100 + (first + n % networks) // 256}.{(first + n % networks) % 256}.{1 + n // networks}" for n in range(blocks)]
+    sources = [
+        f"45.{100 + (first + n % networks) // 256}.{(first + n % networks) % 256}.{1 + n // networks}"
+        for n in range(blocks)
+    ]
     fleet.attackers(*sources)
     return [1000 * mouth.first_lost(source, ear, lambda one=source: fleet.a.api.block(one)) for source in sources]
 

@@ -55,9 +55,7 @@ class Mouth:
         """One probe; its number."""
         self._number += 1
         info = _PKTINFO.pack(0, socket.inet_aton(source), bytes(4))
-        self._socket.sendmsg(
-            [self._number.to_bytes(8)], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, ear.to
-        )
+        self._socket.sendmsg([self._number.to_bytes(8)], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, ear.to)
         return self._number
 
     def arrives(self, source, ear, witness):
@@ -71,7 +69,7 @@ class Mouth:
         return asked in seen
 
     def first_lost(self, source, ear, act):
-        """Probe every millisecond while `act` runs; seconds from its return to the first probe that is lost for good."""
+        """Probe every millisecond while `act` runs; seconds from its return to the first probe that is lost."""
         done = []
         ear.heard()
         thread = threading.Thread(target=lambda: (act(), done.append(time.monotonic())))

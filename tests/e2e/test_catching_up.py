@@ -12,7 +12,7 @@ def blocks(second):
     return [f"53.{second}.{n // 250}.{1 + n % 250}" for n in range(BLOCKS)]
 
 
-def test_a_stopped_node_has_what_it_missed(fleet, capsys):
+def test_a_stopped_node_has_what_it_missed(fleet, figure):
     """500 blocks while B was down are in its kernel soon after its first session."""
     missed = blocks(1)
     fleet.b.stop()
@@ -23,11 +23,10 @@ def test_a_stopped_node_has_what_it_missed(fleet, capsys):
     session = time.monotonic()
     fleet.b.has(*missed)
 
-    with capsys.disabled():
-        print(f"\n{BLOCKS} missed blocks in the kernel {time.monotonic() - session:.2f} s after the session began")
+    figure(f"{BLOCKS} missed blocks in the kernel {time.monotonic() - session:.2f} s after the session began")
 
 
-def test_a_cut_network_costs_nothing_but_time(fleet, capsys):
+def test_a_cut_network_costs_nothing_but_time(fleet, figure):
     """500 blocks while B's cable was out are in its kernel soon after it is back in."""
     missed = blocks(2)
     fleet.b.host.cut()
@@ -39,8 +38,7 @@ def test_a_cut_network_costs_nothing_but_time(fleet, capsys):
     mended = time.monotonic()
     fleet.b.has(*missed)
 
-    with capsys.disabled():
-        print(f"\n{BLOCKS} missed blocks in the kernel {time.monotonic() - mended:.2f} s after the cable was back")
+    figure(f"{BLOCKS} missed blocks in the kernel {time.monotonic() - mended:.2f} s after the cable was back")
 
 
 def test_what_was_taken_back_meanwhile_is_taken_back(fleet):

@@ -8,8 +8,8 @@ from tests.scale import trials
 KILLS = trials(30, 500)
 
 
-def test_nothing_acknowledged_is_lost_by_kill_nine(fleet, capsys):
-    """kill -9 right after the 201, in half of the cases with the kernel's sets lost too; all is there after the restart."""
+def test_nothing_acknowledged_is_lost_by_kill_nine(fleet, figure):
+    """kill -9 right after the 201, every other time with the kernel's sets lost too; all is there after the restart."""
     a = fleet.a
     acknowledged, took = [], []
     for trial in range(KILLS):
@@ -25,8 +25,7 @@ def test_nothing_acknowledged_is_lost_by_kill_nine(fleet, capsys):
         a.has(*acknowledged)
         took.append(time.monotonic() - begun)
 
-    with capsys.disabled():
-        print(f"\n{KILLS} kills: the kernel right {percentile(took, 50):.2f} s (p50), {max(took):.2f} s (most) after")
+    figure(f"{KILLS} kills: the kernel right {percentile(took, 50):.2f} s (p50), {max(took):.2f} s (most) after")
     assert all(a.api.why(prefix)["blocked"] for prefix in acknowledged)
     assert len(a.rules()) == 2
     fleet.b.has(*acknowledged)

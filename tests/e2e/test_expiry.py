@@ -12,7 +12,7 @@ LIFE = 4
 
 
 @pytest.mark.parametrize("alive", [True, False], ids=["alive", "dead"])
-def test_a_thousand_blocks_with_one_end_are_gone_at_it(fleet, alive, capsys):
+def test_a_thousand_blocks_with_one_end_are_gone_at_it(fleet, alive, figure):
     """All of them are in the kernel before, and none of them after their end."""
     prefixes = [f"52.{40 + alive}.{n // 250}.{1 + n % 250}" for n in range(BLOCKS)]
     begun = time.time()
@@ -26,8 +26,8 @@ def test_a_thousand_blocks_with_one_end_are_gone_at_it(fleet, alive, capsys):
     if not alive:
         fleet.a.start()
 
-    with capsys.disabled():
-        print(f"\n{BLOCKS} blocks gone {gone - asked - LIFE:+.2f} s from their end, with the node {'alive' if alive else 'dead'}")
+    state = "alive" if alive else "dead"
+    figure(f"{BLOCKS} blocks gone {gone - asked - LIFE:+.2f} s from their end, with the node {state}")
     assert gone - begun >= LIFE - 1, "a whole second is what the kernel counts in"
     assert gone - asked < LIFE + 10
     assert not set(prefixes) & fleet.a.installed().keys()

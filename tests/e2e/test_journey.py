@@ -13,6 +13,7 @@ WITNESS = "192.0.2.99"
 
 @pytest.fixture(scope="module")
 def mouth(fleet):
+    """The attacker's, which speaks from any of its addresses."""
     fleet.attackers(WITNESS)
     made = Mouth(fleet.attacker)
     yield made
@@ -21,6 +22,7 @@ def mouth(fleet):
 
 @pytest.fixture(scope="module")
 def ears(fleet):
+    """An open port on each server."""
     made = {server.name: Ear(server.host) for server in fleet.servers}
     yield made
     for ear in made.values():
@@ -41,17 +43,16 @@ def test_a_block_on_one_is_dropped_on_all(fleet, mouth, ears):
     assert all(server.api.why(source)["dropped"] for server in fleet.servers)
 
 
-def test_a_block_travels_in_milliseconds(fleet, ears, mouth, capsys):
+def test_a_block_travels_in_milliseconds(fleet, ears, mouth, figure):
     """From the answer on A to the first lost probe on C; every block arrives, and the figures are shown."""
     took = measure(fleet, mouth, ears["C"], blocks=20, networks=20)
 
-    with capsys.disabled():
-        print(f"\nA's answer to first loss on C: p50 {percentile(took, 50):.1f} ms, p99 {percentile(took, 99):.1f} ms")
+    figure(f"A's answer to first loss on C: p50 {percentile(took, 50):.1f} ms, p99 {percentile(took, 99):.1f} ms")
     assert len(took) == 20
 
 
 def test_wide_blocks_hold_on_the_fleet_only(fleet, mouth, ears):
-    """A /24 and a /20 of A's hold on B; on C one voice of 0.90 is too little for a /24 (0.92), and nothing wider is taken from others."""
+    """A /24 and a /20 of A's hold on B; on C one voice is too little for a /24, and a /20 is taken from nobody."""
     fleet.attackers("51.20.1.7", "51.21.9.7")
     for prefix in ("51.20.1.0/24", "51.21.0.0/20"):
         fleet.a.api.block(prefix, category="scan")
