@@ -57,7 +57,7 @@ BAN_SECONDS: Final = 3_600
 JOIN_SECONDS: Final = 15.0
 """A session that showed an invitation's secret is closed after this long."""
 UNREADABLE: Final = frozenset({"not-authentic", "bad-message"})
-"""Ends of sessions by a message that held no frame of ours: all else that ends one by a fault is counted as it comes."""
+"""Ends of sessions by a message that held no frame; every other fault that ends one is counted where it is found."""
 LONGEST_NAP: Final = 1.0
 """Seconds between two looks at gossip's deadline at the most."""
 
