@@ -114,7 +114,7 @@ class Domain:
         return self.ledger.block_end(key, self.me.node, self._clock.now())
 
     def check_room(self, count: int) -> None:
-        """NotAcceptableError when this node may not announce so many more prefixes: it has half of its owner's share."""
+        """NotAcceptableError when this node may not announce so many more prefixes: half of the share is its."""
         left = SHARE // ORIGIN_PART - self.ledger.used_by(self.me.node).prefixes
         if count > left:
             raise NotAcceptableError(

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
 from p2pfw import schema
-from p2pfw.app.announcing import Announcing, block_entry, is_standing
+from p2pfw.app.announcing import Announcing, is_standing
 from p2pfw.app.blocking import Blocking
 from p2pfw.app.enforcing import Mode
 from p2pfw.app.kit import Kit
-from p2pfw.app.originating import Originator, Statements
+from p2pfw.app.originating import Blocks, Originator
 from p2pfw.app.pace import Pace
 from p2pfw.app.terms import Terms, covers
 from p2pfw.core.announcement import MAX_ENTRIES
@@ -81,14 +81,19 @@ class Importing:
             rows = [Put(row=terms.intention(key, now)) for key in keys]
             self._domain.standing.update({key: terms.intention(key, now) for key in keys})
         async with self._announcing.order:
-            said = await self._originator.say(self._drafts(keys, terms, now), *rows)
+            said = await self._originator.say(self._drafts(keys, terms), *rows)
         return len(said)
 
-    def _drafts(self, keys: Sequence[PrefixKey], terms: Terms, now: int) -> Iterator[Statements]:
+    def _drafts(self, keys: Sequence[PrefixKey], terms: Terms) -> Iterator[Blocks]:
         """Announcements of 1,024, made one at a time: a list of a million takes no million objects."""
         ordered = sorted(keys)
         for at in range(0, len(ordered), MAX_ENTRIES):
             part = ordered[at : at + MAX_ENTRIES]
             floor = max(map(self._domain.stamp_floor, part))
-            entries = [block_entry(key, terms.until, terms.category, terms.confidence, max(now, floor)) for key in part]
-            yield Statements(entries=entries, not_before=floor)
+            yield Blocks(
+                keys=part,
+                until=terms.until,
+                category=terms.category,
+                confidence=terms.confidence,
+                not_before=floor,
+            )

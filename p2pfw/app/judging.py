@@ -60,21 +60,20 @@ class Judging:
         """Judge for ever."""
         pace = Pace(self._clock)
         while True:
-            self.turn()
-            if self._adoption.pending:
-                await pace.turn()
-                continue
-            self._idle.set()
-            self._enforcing.hurry()
-            await self._nap()
+            await (pace.turn() if self.turn() else self._nap())
 
-    def turn(self) -> None:
-        """One slice."""
+    def turn(self) -> bool:
+        """One slice. True when more is dirty; else whoever waited for that goes on."""
         now = self._clock.now()
         self._adoption.tick(now)
         changes = self._adoption.judge_some(now, SLICE)
+        more = bool(self._adoption.pending)
         if changes:
-            self._pass_on(changes, more=bool(self._adoption.pending))
+            self._pass_on(changes, more=more)
+        if not more:
+            self._idle.set()
+            self._enforcing.hurry()
+        return more
 
     def _kick(self) -> int:
         if self._adoption.pending:

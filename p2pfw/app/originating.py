@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from p2pfw.core.announcement import Announcement, Entry, Kind, RawAnnouncement, Stamp, build_entries, build_other
+from p2pfw.core.announcement import MAX_LIFETIME, Action, Announcement, Category, Entry, Kind, RawAnnouncement, code
+from p2pfw.core.building import Alike, Stamp, build_blocks, build_entries, build_other
 from p2pfw.core.identity import NetworkId, NodeId, Signer
+from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import NotAcceptableError
 from p2pfw.ports import Clock, PutAnnouncement, Setting, Store, Write
 
@@ -38,7 +40,24 @@ class Document:
     expires: int
 
 
-Draft = Statements | Document
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocks:
+    """A draft of one announcement of BLOCKs that differ by prefix alone. `keys` ascend; `until` Unix s, 0 for ever."""
+
+    keys: Sequence[PrefixKey]
+    until: int
+    category: Category
+    confidence: int
+    basis: int = 0
+    not_before: int = 0
+
+    def alike(self, created: int) -> Alike:
+        """As of an announcement created at that Unix second: to `until`, at most 30 days."""
+        ttl = MAX_LIFETIME if not self.until else max(1, min(self.until - created, MAX_LIFETIME))
+        return Alike(self.keys, ttl, code(Action.BLOCK, self.category, self.confidence), self.basis)
+
+
+Draft = Statements | Blocks | Document
 
 
 class Originator:
@@ -125,6 +144,8 @@ class Originator:
             return build_other(self._signer, stamp, draft.kind, draft.body, draft.expires)
         created = max(now_ms, draft.not_before * MILLISECONDS)
         stamp = Stamp(network=self._network, epoch=self._epoch, seq=self._seq, created_ms=created)
+        if isinstance(draft, Blocks):
+            return build_blocks(self._signer, stamp, draft.alike(created // MILLISECONDS))
         return build_entries(self._signer, stamp, draft.entries, basis=draft.basis, kind=draft.kind)
 
     def _put(self, one: Announcement) -> PutAnnouncement:

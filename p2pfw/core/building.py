@@ -28,6 +28,7 @@ from p2pfw.core.header import (
     lifetime,
 )
 from p2pfw.core.identity import CARRIED_AFTER, Certificate, NetworkId, NodeId, Revocation, Signer
+from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.records import Action, Entry
 from p2pfw.errors import InputError, MalformedError
 
@@ -48,6 +49,15 @@ class Stamp:
             raise InputError("created or network out of range", field="stamp")
 
 
+class Alike(NamedTuple):
+    """First-hand BLOCKs that differ by prefix alone: ascending keys, seconds to live, the code byte, the basis."""
+
+    keys: Sequence[PrefixKey]
+    ttl: int
+    code: int
+    basis: int = 0
+
+
 def build_entries(
     signer: Signer, stamp: Stamp, entries: Sequence[Entry], *, basis: int = 0, kind: Kind = Kind.ENTRIES
 ) -> Announcement:
@@ -60,6 +70,13 @@ def build_entries(
     n4, n6, body = records.encode(entries)
     expires = stamp.created_ms // MILLISECONDS + max(entry.ttl for entry in entries)
     return _build(signer, stamp, _Content(kind, body, expires, basis, n4, n6))
+
+
+def build_blocks(signer: Signer, stamp: Stamp, alike: Alike) -> Announcement:
+    """Sign 1..1024 BLOCKs that differ by prefix alone. InputError as `records.encode_alike`."""
+    n4, n6, body = records.encode_alike(alike.keys, alike.ttl, alike.code)
+    expires = stamp.created_ms // MILLISECONDS + alike.ttl
+    return _build(signer, stamp, _Content(Kind.ENTRIES, body, expires, alike.basis, n4, n6))
 
 
 def build_certificate(node: Signer, stamp: Stamp, certificate: Certificate) -> Announcement:

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pfw.core.building import (
+    Alike,
     Stamp,
+    build_blocks,
     build_certificate,
     build_checkpoint,
     build_entries,
@@ -16,7 +18,8 @@ from p2pfw.core.building import (
 from p2pfw.core.checkpoint import MAX_HELD, AnnouncementId, Checkpoint
 from p2pfw.core.header import Kind
 from p2pfw.core.identity import NetworkId, revoke
-from p2pfw.core.records import Action
+from p2pfw.core.prefix import PrefixKey, v4_key, v6_key
+from p2pfw.core.records import Action, Category, Entry, code
 from p2pfw.errors import InputError
 from tests.core.making import NETWORK, NOW, accept, block, certificate, hosts, key, node_id, stamp
 
@@ -112,3 +115,24 @@ def test_feeds_have_their_own_basis():
     """Two nodes that repeat one feed are one voice. Frozen: as the tool b2sum computes it, top bit cleared."""
     assert feed_basis("firehol_level1") == feed_basis("firehol_level1") != feed_basis("firehol_level2")
     assert feed_basis("firehol_level1") == 0x6AA4DBA4B85AE620
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=40, unique=True), st.booleans())
+def test_blocks_that_are_alike_are_built_as_if_one_by_one(addresses: list[int], six: bool):
+    """`build_blocks` is a faster way to the same bytes."""
+    prefixes = sorted([v4_key(address, 32) for address in addresses] + ([v6_key(7 << 64, 64)] if six else []))
+    entries = [Entry(key=one, action=Action.BLOCK, category=Category.WEB, confidence=2, ttl=77) for one in prefixes]
+    value = code(Action.BLOCK, Category.WEB, 2)
+
+    assert build_blocks(key(1), stamp(), Alike(prefixes, 77, value)).raw == build_entries(key(1), stamp(), entries).raw
+
+
+@pytest.mark.parametrize(
+    ("keys", "ttl"),
+    [([], 60), ([v4_key(1, 32)] * 2, 60), ([v4_key(2, 32), v4_key(1, 32)], 60), ([v4_key(1, 32)], 0)],
+    ids=["none", "twice", "descending", "never lived"],
+)
+def test_blocks_that_no_announcement_may_have_are_refused(keys: list[PrefixKey], ttl: int):
+    """1..1024 ascending keys, and a life of at least a second."""
+    with pytest.raises(InputError):
+        build_blocks(key(1), stamp(), Alike(keys, ttl, 0))
