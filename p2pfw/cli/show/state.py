@@ -10,8 +10,10 @@ from p2pfw.cli.printer import Form, Printer, Styled
 from p2pfw.cli.show.times import epoch, until
 from p2pfw.cli.show.words import VERDICTS, host, reason
 from p2pfw.core.duration import short_duration
+from p2pfw.core.idtext import ID_CHARACTERS
 
 _COLOURS: Final = {"error": "red", "warning": "yellow", "info": "cyan", "ok": "green"}
+_SHORT: Final = 16
 _PLAIN_STATUS: Final = (
     "node_id",
     "owner_id",
@@ -121,6 +123,12 @@ def nagios(printer: Printer, body: bytes) -> int:
     return code
 
 
+def _from(origins: list[str]) -> str:
+    """Names; of an origin that has none the short form of its id."""
+    names = [one for one in origins if len(one) != ID_CHARACTERS]
+    return ", ".join(names or [one[:_SHORT] for one in origins]) or "-"
+
+
 def entries(printer: Printer, found: list[schema.ListEntry]) -> None:
     """Prefixes with their verdicts."""
     if printer.form is Form.PLAIN:
@@ -144,7 +152,7 @@ def entries(printer: Printer, found: list[schema.ListEntry]) -> None:
                 Styled(VERDICTS[one.verdict], "red" if one.installed else ""),
                 until(one.expires, now) if one.verdict == "ADOPT" else "",
                 one.category,
-                ", ".join(one.origins) or "-",
+                _from(one.origins),
                 reason(one.reason),
             ]
             for one in found

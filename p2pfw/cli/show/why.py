@@ -11,6 +11,7 @@ from p2pfw.cli.show.times import ago, epoch, until
 from p2pfw.cli.show.words import VERDICTS, host, reason, uncounted
 
 _MOST_RELATED = 5
+_DECIDING = frozenset({"signed", "operator", "feed"})
 
 
 def why(printer: Printer, body: bytes) -> None:
@@ -70,7 +71,7 @@ def _verdict(found: schema.Why) -> str:
 
 
 def _evidence(one: schema.Evidence, now: float) -> list[str]:
-    support = f"{one.support:.2f}" if one.counted else "—"
+    support = _support(one)
     what = one.category if one.action == "BLOCK" else f"{one.action} {one.category}"
     cells = [support, one.name, what]
     if not one.counted:
@@ -78,6 +79,13 @@ def _evidence(one: schema.Evidence, now: float) -> list[str]:
     signed = f"signed {ago(one.signed, now)}" if one.signed else ""
     ends = f"expires {until(one.expires, now)}" if one.expires else "no end"
     return [*cells, signed, ends, one.trust_from + (f'   "{one.note}"' if one.note else "")]
+
+
+def _support(one: schema.Evidence) -> str:
+    """What it adds to the score; a word that decides alone has no weight, and what does not count has a dash."""
+    if not one.counted:
+        return "—"
+    return "word" if one.source in _DECIDING and not one.support else f"{one.support:.2f}"
 
 
 def _aligned(rows: list[list[str]]) -> Iterator[str]:

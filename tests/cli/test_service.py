@@ -1,0 +1,80 @@
+"""service: files that systemd accepts, in place and gone again."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from p2pfw.cli import service
+from p2pfw.cli.service import UNIT, unit_files
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_install_writes_and_remove_takes_everything_away(offline, tmp_path):
+    """Below --root nothing is run; what would have been is said."""
+    installed = offline("service", "install", "--root", str(tmp_path))
+
+    written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
+    assert installed.code == 0
+    assert written == sorted(unit_files(""))
+    assert "systemctl enable p2pfw.service" in installed.err
+    assert "p2pfw init" in installed.err
+
+    removed = offline("service", "remove", "--root", str(tmp_path))
+
+    assert removed.code == 0
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert offline("service", "remove", "--root", str(tmp_path)).out == ""
+
+
+def test_state_is_kept_unless_purged(offline, tmp_path):
+    """Keys are not removed by the way."""
+    key = tmp_path / "var/lib/p2pfw/node.key"
+    key.parent.mkdir(parents=True)
+    key.write_text("x")
+
+    assert "kept" in offline("service", "remove", "--root", str(tmp_path)).err
+    assert key.exists()
+    offline("service", "remove", "--purge", "--root", str(tmp_path))
+    assert not key.exists()
+
+
+def test_the_unit_starts_this_installation(offline, monkeypatch):
+    """The path of the very program that was asked."""
+    unit = offline("service", "install", "--print").out
+
+    assert f"ExecStart={service.program()} -c /etc/p2pfw/p2pfw.toml run\n" in unit
+    assert "@" not in unit.replace("@system-service", "")
+    monkeypatch.setattr(sys, "executable", "/opt/my $app 5%/bin/python")
+    assert service.program() == '"/opt/my $$app 5%%/bin/python" -m p2pfw'
+
+
+def test_install_without_rights_says_so(offline, tmp_path):
+    """Exit 5."""
+    (tmp_path / "etc").write_text("a file where a directory should be")
+
+    assert offline("service", "install", "--root", str(tmp_path)).code == 5
+
+
+def test_the_unit_in_contrib_is_the_one_that_is_installed():
+    """For packages: the same file, with the path of a package."""
+    packaged = (REPOSITORY / "contrib/systemd/p2pfw.service").read_text()
+
+    assert packaged == unit_files("/usr/bin/p2pfw")[UNIT]
+
+
+def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
+    """systemd-analyze verify, without a word."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed (Debian package systemd)")
+    unit = tmp_path / "p2pfw.service"
+    unit.write_text(unit_files("/bin/true")[UNIT])
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
