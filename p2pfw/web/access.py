@@ -89,10 +89,11 @@ class Gate:
         if len(hosts) != 1:
             raise Refusal(400, "exactly one Host header is needed")
         host = hosts[0]
-        if request.rel_url.absolute and request.rel_url.authority != host:
-            raise Refusal(400, "the address of the request and its Host header differ")
         match = _HOST.fullmatch(host)
         name = ((match[1] or match[2]) if match else "").lower()
+        # Of a request for "http://name/path", aiohttp takes the host from there (RFC 9112 3.2.2).
+        if request.host.lower() not in (host.lower(), name):
+            raise Refusal(400, "the address of the request and its Host header differ")
         if name not in LOCAL_NAMES and name not in self._rules.hosts and not _address(name):
             raise Refusal(403, f"the host name {host[:80]!r} is not one of this API's", hint="see api.hosts")
 

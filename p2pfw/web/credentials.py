@@ -13,8 +13,8 @@ GROUP: Final = "p2pfw"
 """Its members are administrators."""
 _PEERCRED: Final = struct.Struct("3i")
 _PEERGROUPS: Final = 59
-# More groups than this is ERANGE: such a peer then counts by its primary group only.
-_MAX_GROUPS: Final = 1_024
+# The most that Python asks a socket for. A peer with more than 256 groups counts by its primary group only.
+_MAX_BYTES: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def group_id() -> int | None:
 def _groups(sock: socket.socket) -> frozenset[int]:
     """The peer's supplementary groups."""
     try:
-        raw = sock.getsockopt(socket.SOL_SOCKET, _PEERGROUPS, 4 * _MAX_GROUPS)
+        raw = sock.getsockopt(socket.SOL_SOCKET, _PEERGROUPS, _MAX_BYTES)
     except OSError:
         return frozenset()
     return frozenset(struct.unpack(f"{len(raw) // 4}I", raw))

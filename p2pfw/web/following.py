@@ -26,6 +26,15 @@ _EVENTS: Final = "text/event-stream"
 _ENCODER: Final = msgspec.json.Encoder()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Replay:
+    """What was asked for: events after that id, and from that time on (Unix seconds); then whatever happens."""
+
+    after: int
+    since: int
+    follow: bool
+
+
 @dataclass(slots=True)
 class Following:
     """The handler, and how many follow."""
@@ -37,7 +46,11 @@ class Following:
     async def events(self, call: Call) -> web.StreamResponse:
         """GET /v1/events."""
         as_lines = _LINES in call.header(hdrs.ACCEPT)
-        source = self._source(call, follow=call.flag("follow", default=not as_lines))
+        replay = _Replay(
+            after=_last_id(call),
+            since=call.number("since", 0),
+            follow=call.flag("follow", default=not as_lines),
+        )
         stream = stream_of(call.request, _LINES if as_lines else _EVENTS)
         if call.request.method == hdrs.METH_HEAD:
             return stream.response
@@ -46,20 +59,19 @@ class Following:
         self.followers += 1
         try:
             await stream.begin()
-            await self._tell(stream, source, line if as_lines else _sse, beat=b"\n" if as_lines else b":\n\n")
+            await self._tell(stream, self._source(replay), line if as_lines else _sse, beat=b"\n" if as_lines else b":\n\n")
         finally:
             self.followers -= 1
         return stream.response
 
-    async def _source(self, call: Call, *, follow: bool) -> AsyncIterator[schema.Event]:
+    async def _source(self, replay: _Replay) -> AsyncIterator[schema.Event]:
         """What was asked for to be replayed, then what happens. A follower that names no beginning wants news only."""
-        last = _last_id(call)
-        since = call.number("since", 0)
-        if last or since or not follow:
-            for event in self.operations.recent_events(last, since):
+        last = replay.after
+        if replay.after or replay.since or not replay.follow:
+            for event in self.operations.recent_events(replay.after, replay.since):
                 last = event.id
                 yield event
-        if follow:
+        if replay.follow:
             async for event in self.operations.events(last):
                 yield event
 

@@ -40,7 +40,9 @@ class Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What is no HTTP, or is too long a header, before there is a request."""
+        """What is no HTTP, or is too long a header, before there is a request. ConnectionError: nobody to answer to."""
+        if isinstance(exc, ConnectionError):
+            raise exc
         if status == HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request failed", exc_info=exc, extra={"client": request.remote})
             detail = "an error of ours; the log has it"
