@@ -26,7 +26,7 @@ from p2pfw.core.identity import Certificate
 from p2pfw.errors import FirewallError, KeyFileError
 from p2pfw.firewall.backends import make_firewall
 from p2pfw.host.clock import SystemClock
-from p2pfw.host.process import memory_bytes
+from p2pfw.host.process import give_back_memory, memory_bytes
 from p2pfw.host.surroundings import Surroundings
 from p2pfw.net.transport import WebsocketTransport
 from p2pfw.store.keyfile import Purpose, read_key
@@ -48,6 +48,8 @@ def read_keys(config: Config, settings: dict[str, object]) -> Keys:
     certificate = Certificate.decode(bytes.fromhex(kept)) if isinstance(kept, str) else None
     if certificate is not None and certificate.node != node.public_key:
         raise KeyFileError(f"{config.node.key_file}: the certificate in the database is for another node key")
+    if certificate is not None and owner is not None and certificate.owner != owner.public_key:
+        owner = None  # the key of before a join; renewing with it would leave the fleet
     return Keys(node=node, owner_key=owner, certificate=certificate)
 
 
@@ -70,6 +72,7 @@ class Node:
             clock=clock,
             random=random.SystemRandom(),
             memory_bytes=memory_bytes,
+            give_back_memory=give_back_memory,
         )
         self.config, self.store, self.settings = config, store, settings
         self.assembly = Assembly(config, ports, read_keys(config, settings))

@@ -53,6 +53,7 @@ class Ports:
     clock: Clock
     random: Randomness
     memory_bytes: Callable[[], int]
+    give_back_memory: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

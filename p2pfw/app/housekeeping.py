@@ -24,6 +24,8 @@ CLOCK_LIMIT: Final = 60.0
 """Seconds by which the median of three or more peers must differ before this node falls silent (protocol 7)."""
 CLOCK_WITNESSES: Final = 3
 LAG_EVERY: Final = 0.05
+PEAK: Final = 8 << 20
+"""Bytes of growth after which free memory is given back to the system."""
 
 
 class Housekeeping:
@@ -32,6 +34,7 @@ class Housekeeping:
     def __init__(self, node: Assembly) -> None:
         self._node = node
         self._refreshed = float("-inf")
+        self._memory = node.ports.memory_bytes()
         node.health.complaints += [self._store_lines, self._clock_lines, self._voice_lines]
 
     async def run(self) -> None:
@@ -50,6 +53,7 @@ class Housekeeping:
         self._prune_whitelist(now)
         self._refresh_protection()
         self._watch_clock()
+        self._give_back_memory()
         try:
             await node.owning.tick()
             await node.renewing.tick()
@@ -64,6 +68,14 @@ class Housekeeping:
             await asyncio.sleep(LAG_EVERY)
             late = clock.monotonic() - asked - LAG_EVERY
             self._node.health.lag.add(clock.monotonic(), max(0.0, late * 1000))
+
+    def _give_back_memory(self) -> None:
+        """After a peak: what an import or a full judgement needed is not needed any more."""
+        now = self._node.ports.memory_bytes()
+        if now - self._memory > PEAK and not self._node.domain.adoption.pending:
+            self._node.ports.give_back_memory()
+            self._memory = self._node.ports.memory_bytes()
+        self._memory = min(self._memory, now)
 
     def _prune_whitelist(self, now: float) -> None:
         ended = self._node.domain.whitelist.prune(now)
