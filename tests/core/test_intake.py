@@ -330,12 +330,14 @@ class TestRevocations:
     def test_a_certificate_after_the_revocation_does_not_help(self):
         """In either order the key is dead, with all that it said before it was certified."""
         world = World(NODE, OWNER)
-        world.hears(say(2, block(HOST)))
+        said = say(2, block(HOST))
+        world.hears(said)
         world.hears(revoked(revoke(key(100), node=NODE, created=NOW), by=7))
 
         outcome = world.hears(certified(certificate()))
 
         assert outcome.dirty == [prefix(HOST)]
+        assert world.ledger.get(said.id) is None
         assert not world.ledger.statements(prefix(HOST), NOW)
         world.refuses(say(3, block(NEXT)), RevokedError)
 

@@ -300,6 +300,13 @@ class TestCheckpoint:
             assert book.known(old.id)
             assert book.get(old.id) is None
 
+    def test_what_stands_at_its_bound_is_not_before_it(self):
+        """Exactly (epoch, seq) stays, whether it comes earlier or later."""
+        mark, at = checkpoint(9, before=5), say(5, block(HOST))
+
+        assert counts(ledger(mark, at))
+        assert counts(ledger(at, mark))
+
     def test_it_waits_for_what_it_lists(self):
         """And asks for it; what is listed stays although it is older."""
         kept, gone, again = say(1, block(NET6)), say(2, block(HOST)), say(3, block(NEXT))

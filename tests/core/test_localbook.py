@@ -102,6 +102,15 @@ class TestEntries:
         assert book.tick(NOW + 600) == frozenset()
         assert book.statements(OTHER, NOW + 600)
 
+    def test_a_sighting_that_repeats_takes_no_more_room(self):
+        """An attacker who knocks a million times a day fills nothing (design, Bounded)."""
+        book = LocalBook()
+        for second in range(1000):
+            book.put(Source.SIGHTING, KEY, entry(NOW + second + 60))
+            book.tick(NOW + second)
+
+        assert len(book._ends) == 1
+
     def test_an_end_may_be_drawn_nearer(self):
         """Then it ends there."""
         book = LocalBook()
