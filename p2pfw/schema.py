@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from p2pfw.core.duration import MAX_DURATION
+
 Text = Annotated[str, Meta(max_length=256)]
 PrefixText = Annotated[
     str, Meta(max_length=64, description="address or CIDR; canonical in answers", examples=["203.0.113.9/32"])
@@ -16,7 +18,10 @@ PrefixText = Annotated[
 CategoryName = Literal["ssh", "web", "mail", "scan", "ddos", "voip", "other"]
 ModeName = Literal["observe", "enforce"]
 Time = Annotated[str, Meta(description="RFC 3339, UTC", examples=["2026-01-31T12:00:00Z"])]
-Ttl = Annotated[str | int, Meta(description='seconds, or "90s", "15m", "4h", "7d", "forever"')]
+Ttl = (
+    Annotated[int, Meta(ge=1, le=MAX_DURATION, description="seconds")]
+    | Annotated[str, Meta(max_length=32, description='"90s", "15m", "4h", "7d", "forever"')]
+)
 
 
 class Frozen(Struct, frozen=True):

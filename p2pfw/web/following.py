@@ -5,7 +5,8 @@ number is bounded, one that does not read is cut off, and one that is gone is no
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,12 +60,13 @@ class Following:
         self.followers += 1
         try:
             await stream.begin()
-            await self._tell(stream, self._source(replay), line if as_lines else _sse, beat=b"\n" if as_lines else b":\n\n")
+            async with aclosing(self._source(replay)) as source:
+                await self._tell(stream, source, line if as_lines else _sse, beat=b"\n" if as_lines else b":\n\n")
         finally:
             self.followers -= 1
         return stream.response
 
-    async def _source(self, replay: _Replay) -> AsyncIterator[schema.Event]:
+    async def _source(self, replay: _Replay) -> AsyncGenerator[schema.Event, None]:
         """What was asked for to be replayed, then what happens. A follower that names no beginning wants news only."""
         last = replay.after
         if replay.after or replay.since or not replay.follow:
