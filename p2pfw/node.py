@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from p2pfw import schema
+from p2pfw import __version__, schema
 from p2pfw.app.application import Application
 from p2pfw.app.assembly import Assembly, Keys, Ports
 from p2pfw.app.enforcing import Mode
@@ -24,6 +24,7 @@ from p2pfw.app.reloading import Reloading
 from p2pfw.config import Config
 from p2pfw.core.identity import Certificate
 from p2pfw.errors import FirewallError, KeyFileError
+from p2pfw.feeds.source import FeedReader
 from p2pfw.firewall.backends import make_firewall
 from p2pfw.host.clock import SystemClock
 from p2pfw.host.process import give_back_memory, memory_bytes
@@ -68,6 +69,7 @@ class Node:
                 max_entries=enforcer.max_entries,
                 clock=clock,
             ),
+            feeds=FeedReader(f"p2pfw/{__version__} (+{config.node.name})"),
             machine=Surroundings(),
             clock=clock,
             random=random.SystemRandom(),
@@ -91,7 +93,7 @@ class Node:
             log.info("announcements skipped", extra={"reasons": dict(skipped)})
         mode = node.modes.begin(self.settings)
         await self._assume_installed(mode)
-        node.judging.everything(node.domain.ledger.keys, node.domain.local.keys)
+        node.judging.everything(*node.domain.sources())
         node.protecting.refresh()
         async with AsyncExitStack() as stack:
             transport = self.transport()
@@ -116,6 +118,7 @@ class Node:
                     ("enforcing", self._enforce_when_judged()),
                     ("announcing", node.announcing.run()),
                     ("gossip", node.peering.run()),
+                    ("feeding", node.feeding.run()),
                     ("housekeeping", self.housekeeping.run()),
                     ("lag", self.housekeeping.measure_lag()),
                 )

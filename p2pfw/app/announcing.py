@@ -8,14 +8,15 @@ intentions; renewing means them again. What other nodes may adopt is none of thi
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from p2pfw.app.originating import Originator, Statements
 from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, Action, Category, Entry, Kind
 from p2pfw.core.prefix import PrefixKey
-from p2pfw.errors import StoreError
+from p2pfw.errors import InputError, NotAcceptableError, StoreError
 from p2pfw.ports import Clock, Drop, IntentionRow, Put, Store, Write
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ STANDING: Final = 86_400
 """Seconds: what is meant for longer is an intention that its origin renews."""
 RETRY: Final = 1.0
 """Seconds until a batch that the disk refused is tried again."""
+MAX_WAITING: Final = 131_072
+"""Blocks that wait, at the most: what this node may say at all (half of its owner's share)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class Wish:
     confidence: int
     reason: str = ""
     basis: int = 0
+    added: int = 0
+    """When it was given, in Unix seconds: a later pardon takes it back."""
 
     @property
     def forever(self) -> bool:
@@ -90,6 +95,7 @@ class Announcing:
     def __init__(self, originator: Originator, store: Store, clock: Clock, book: OwnBook) -> None:
         self._originator, self._store, self._clock, self._book = originator, store, clock, book
         self.waiting: dict[PrefixKey, Wish] = {}
+        self._arriving: Counter[PrefixKey] = Counter()
         self._said_at = -QUIET
         self.order = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -99,38 +105,37 @@ class Announcing:
     async def block(self, wishes: Sequence[Wish], *writes: Write) -> str:
         """Announce, now or within 50 ms. Kept and judged when it returns; the id in hex if it is announced already."""
         now = int(self._clock.now())
-        if self._originator.held or (len(wishes) == 1 and not self._quiet()):
-            await self._wait_for_company(wishes, now, writes)
-            return ""
-        async with self.order:
-            kept = [Put(row=_row(wish, now)) for wish in wishes if is_standing(wish.until, now)]
-            said = await self._originator.say(self._drafts(wishes, now, MAX_ENTRIES), *kept, *writes)
-            self._said_at = self._clock.monotonic()
-            self._book.changed([wish.key for wish in wishes])
-        return said[0].id.hex()
+        lone = len(wishes) == 1
+        if not self._originator.held and not (lone and (self.order.locked() or not self._quiet())):
+            async with self.order:
+                if not self._originator.held:
+                    return await self._say_now(wishes, now, writes)
+        await self._wait_for_company(wishes, writes)
+        return ""
 
-    async def retract(self, keys: Sequence[PrefixKey], *writes: Write) -> list[PrefixKey]:
-        """Take back this node's own blocks; returns those there were. Synced, and on its way, when it returns."""
+    async def retract(self, keys: Sequence[PrefixKey], *writes: Write, pardon: int | None = None) -> list[PrefixKey]:
+        """Take back this node's own blocks; returns those there were. Synced, and on its way, when it returns.
+
+        `pardon` (Unix seconds): with one announcement, take back what any node of this owner said about these
+        prefixes, too, dated no earlier than that.
+        """
         async with self.order:
-            waiting = [key for key in keys if self.waiting.pop(key, None)]
+            waiting = {key: wish for key in keys if (wish := self.waiting.get(key))}
             ends = {key: end for key in keys if (end := self._book.own_end(key)) is not None}
+            drafts = [*self._retractions(ends), *_pardons(keys, pardon)]
             drops = [Drop(table=IntentionRow, identity=key) for key in keys]
-            for key in waiting:
-                self._book.hide(key)
-            if ends:
-                await self._originator.say(self._retractions(ends), *drops, *writes)
+            if drafts:
+                await self._originator.say(drafts, *drops, *writes)
                 self._said_at = self._clock.monotonic()
             else:
                 await self._store.commit(*drops, *writes)
+            self.let_go(waiting)
+            # What was wished while this was on its way is newer; its row may have gone with the others.
+            newer = [wish for key in keys if (wish := self.waiting.get(key))]
+            if newer:
+                await self._store.commit(*(Put(row=_row(wish)) for wish in newer))
             self._book.changed(keys)
         return [key for key in keys if key in ends or key in waiting]
-
-    async def pardon(self, key: PrefixKey, not_before: int) -> None:
-        """Take back what any node of this owner said about a prefix, dated no earlier than `not_before`."""
-        entry = Entry(key=key, action=Action.PARDON, category=Category.OTHER, confidence=7, ttl=MAX_LIFETIME)
-        async with self.order:
-            await self._originator.say([Statements(entries=[entry], kind=Kind.PARDON, not_before=not_before)])
-            self._book.changed([key])
 
     def resume(self, rows: Iterable[IntentionRow]) -> None:
         """At start: intentions that were kept but never announced wait again."""
@@ -139,6 +144,19 @@ class Announcing:
             self.waiting[wish.key] = wish
             self._book.show(wish)
         self._wake.set()
+
+    def show_again(self, keys: Iterable[PrefixKey]) -> None:
+        """How these count has changed (they are forced now)."""
+        for key in keys:
+            if key in self.waiting:
+                self._book.show(self.waiting[key])
+
+    def let_go(self, wishes: Mapping[PrefixKey, Wish]) -> None:
+        """These wait no longer, unless they were wished anew: they are announced, or not wanted any more."""
+        for key, wish in wishes.items():
+            if self.waiting.get(key) is wish:
+                del self.waiting[key]
+                self._book.hide(key)
 
     # --- the batch -------------------------------------------------------------------------------------------------
 
@@ -150,49 +168,64 @@ class Announcing:
             self._wake.clear()
             try:
                 await self.flush()
-            except StoreError as error:
+            except (StoreError, InputError) as error:
                 log.error("announcing failed", extra={"error": str(error), "waiting": len(self.waiting)})
                 self._wake.set()
                 await asyncio.sleep(RETRY)
 
     async def flush(self) -> None:
         """Announce all that waits, unless this node must be silent (then it goes on waiting)."""
-        if self._originator.held or not self.waiting:
+        if not self.waiting:
             return
         async with self.order:
-            wishes = list(self.waiting.values())
-            now = int(self._clock.now())
-            live = [wish for wish in wishes if wish.forever or wish.until > now]
-            done = [Drop(table=IntentionRow, identity=w.key) for w in wishes if not is_standing(w.until, now)]
-            await self._originator.say(self._drafts(live, now, BATCH), *done)
+            if self._originator.held:
+                return
+            wishes, now = dict(self.waiting), int(self._clock.now())
+            live = [wish for wish in wishes.values() if wish.forever or wish.until > now]
+            await self._originator.say(self._drafts(live, now, BATCH))
             self._said_at = self._clock.monotonic()
-            for wish in wishes:
-                if self.waiting.get(wish.key) is wish:
-                    del self.waiting[wish.key]
-                    self._book.hide(wish.key)
-            self._book.changed([wish.key for wish in wishes])
+            self.let_go(wishes)
+            self._forget_rows(wishes.values(), now)
+            self._book.changed(list(wishes))
 
     def released(self) -> None:
         """The reason to be silent is gone: what waits may go."""
         self._wake.set()
 
-    def forget_waiting(self) -> None:
-        """What waits is not wanted any more."""
-        for key in self.waiting:
-            self._book.hide(key)
-        self._book.changed(list(self.waiting))
-        self.waiting.clear()
-
     def _quiet(self) -> bool:
         return not self.waiting and self._clock.monotonic() - self._said_at >= QUIET
 
-    async def _wait_for_company(self, wishes: Sequence[Wish], now: int, writes: Sequence[Write]) -> None:
-        await self._store.commit(*(Put(row=_row(wish, now)) for wish in wishes), *writes)
+    async def _say_now(self, wishes: Sequence[Wish], now: int, writes: Sequence[Write]) -> str:
+        replaced = {wish.key: old for wish in wishes if (old := self.waiting.get(wish.key))}
+        kept = [Put(row=_row(wish)) for wish in wishes if is_standing(wish.until, now)]
+        said = await self._originator.say(self._drafts(wishes, now, MAX_ENTRIES), *kept, *writes)
+        self._said_at = self._clock.monotonic()
+        self.let_go(replaced)  # said later, the shorter wish that waited would win
+        self._forget_rows([wish for wish in wishes if wish.key in replaced], now)
+        self._book.changed([wish.key for wish in wishes])
+        return said[0].id.hex()
+
+    async def _wait_for_company(self, wishes: Sequence[Wish], writes: Sequence[Write]) -> None:
+        if len(self.waiting) + len(wishes) > MAX_WAITING:
+            raise NotAcceptableError(f"{len(self.waiting)} blocks wait to be announced already")
+        keys = [wish.key for wish in wishes]
+        self._arriving.update(keys)
+        try:
+            await self._store.commit(*(Put(row=_row(wish)) for wish in wishes), *writes)
+        finally:
+            self._arriving.subtract(keys)
+            self._arriving = +self._arriving
         for wish in wishes:
             self.waiting[wish.key] = wish
             self._book.show(wish)
-        self._book.changed([wish.key for wish in wishes])
+        self._book.changed(keys)
         self._wake.set()
+
+    def _forget_rows(self, wishes: Iterable[Wish], now: int) -> None:
+        """Rows of what is announced and not standing. A row that a newer wish has put, or is about to, stays."""
+        gone = [wish.key for wish in wishes if not is_standing(wish.until, now)]
+        drops = [key for key in gone if key not in self.waiting and not self._arriving[key]]
+        self._store.post(*(Drop(table=IntentionRow, identity=key) for key in drops))
 
     def _drafts(self, wishes: Sequence[Wish], now: int, size: int) -> list[Statements]:
         """Announcements of at most `size` entries of one basis each, in key order."""
@@ -222,14 +255,24 @@ def _retract_entry(key: PrefixKey, end: int, now: int) -> Entry:
     return Entry(key=key, action=Action.RETRACT, category=Category.OTHER, confidence=7, ttl=ttl)
 
 
-def _row(wish: Wish, now: int) -> IntentionRow:
+def _pardons(keys: Sequence[PrefixKey], not_before: int | None) -> Iterator[Statements]:
+    if not_before is None:
+        return
+    entries = [
+        Entry(key=key, action=Action.PARDON, category=Category.OTHER, confidence=7, ttl=MAX_LIFETIME)
+        for key in sorted(keys)
+    ]
+    yield Statements(entries=entries, kind=Kind.PARDON, not_before=not_before)
+
+
+def _row(wish: Wish) -> IntentionRow:
     return IntentionRow(
         key=wish.key,
         until=wish.until,
         category=wish.category,
         confidence=wish.confidence,
         reason=wish.reason,
-        added=now,
+        added=wish.added,
         basis=wish.basis,
     )
 
@@ -242,4 +285,5 @@ def _wish(row: IntentionRow) -> Wish:
         confidence=row.confidence,
         reason=row.reason,
         basis=row.basis,
+        added=row.added,
     )

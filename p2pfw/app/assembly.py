@@ -11,6 +11,7 @@ from p2pfw.app.domain import Domain, Ourself
 from p2pfw.app.enforcing import Enforcing, Mode
 from p2pfw.app.events import Events
 from p2pfw.app.explaining import Explaining
+from p2pfw.app.feeding import Feeding
 from p2pfw.app.health import Health
 from p2pfw.app.household import Household
 from p2pfw.app.importing import Importing
@@ -40,7 +41,8 @@ from p2pfw.core.gossip.links import Randomness, Settings
 from p2pfw.core.gossip.swarm import Gossip
 from p2pfw.core.identity import Certificate, NetworkId, NodeId, OwnerId, Signer, network_id
 from p2pfw.core.prefix import PrefixKey
-from p2pfw.ports import Clock, Firewall, Machine, Store
+from p2pfw.core.protected import Strength
+from p2pfw.ports import Clock, FeedSource, Firewall, Machine, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class Ports:
 
     store: Store
     firewall: Firewall
+    feeds: FeedSource
     machine: Machine
     clock: Clock
     random: Randomness
@@ -123,9 +126,10 @@ class Assembly:
         self._serve()
 
     def allowed_keys(self) -> list[PrefixKey]:
-        """What the kernel's allow sets hold: the whitelist, hard and soft protection, except what was forced."""
-        forced = self.domain.forced
-        return [key for key in {*self.whitelisting.kernel_keys(), *self.protecting.kernel_keys()} if key not in forced]
+        """What the kernel's allow sets hold: the whitelist, hard protection, and soft but for what was forced."""
+        marks = self.domain.marks
+        soft = (key for key in self.protecting.kernel_keys(Strength.SOFT) if not marks.is_opened(key))
+        return list({*self.whitelisting.kernel_keys(), *self.protecting.kernel_keys(Strength.HARD), *soft})
 
     def _speak(self) -> None:
         """This node's own voice."""
@@ -165,7 +169,8 @@ class Assembly:
         """The operator."""
         kit, config = self.kit, self.config
         self.protecting = Protecting(self.ports.machine, self.domain.protected, kit.clock, self.peer_hosts)
-        self.whitelisting = Whitelisting(kit)
+        self.feeding = Feeding(kit, self.ports.feeds, self.ports.random.random)
+        self.whitelisting = Whitelisting(kit, self.feeding.recut)
         self.blocking = Blocking(kit, self.announcing)
         self.unblocking = Unblocking(kit, self.announcing, self.book)
         self.importing = Importing(kit, self.announcing, self.originator, self.blocking)
@@ -173,6 +178,7 @@ class Assembly:
         place = Place(name=config.node.name, addresses=self.household.addresses)
         self.joining = JoinDesk(self.me, kit, self.invitations, self.peering, place)
         self.health = Health(domain=self.domain, enforcing=self.enforcing, memory_bytes=self.ports.memory_bytes)
+        self.health.complaints.append(self.feeding.lines)
         started = kit.clock.now()
         card = Card(
             name=config.node.name,

@@ -13,7 +13,8 @@ from p2pfw.app.announcing import Announcing, is_standing
 from p2pfw.app.enforcing import Mode
 from p2pfw.app.explaining import obstacle_text
 from p2pfw.app.kit import Kit
-from p2pfw.app.terms import FORCE, NOTE, Terms, covers, later, parse_all
+from p2pfw.app.marks import FORCE, NOTE
+from p2pfw.app.terms import Terms, covers, later, parse_all
 from p2pfw.core.announcement import Category
 from p2pfw.core.forbidden import Obstacles
 from p2pfw.core.localbook import LocalEntry
@@ -22,7 +23,7 @@ from p2pfw.core.statement import Source
 from p2pfw.core.times import ending
 from p2pfw.errors import ConflictError, NotAcceptableError
 from p2pfw.operations import Caller
-from p2pfw.ports import LocalRow, Put, Write
+from p2pfw.ports import LocalRow, Put
 
 SIGHTING_TTL: Final = 86_400
 """Seconds for which something that this machine saw counts (policy)."""
@@ -55,27 +56,34 @@ class Blocking:
         """Announce or keep locally, with what belongs to it; the id of the announcement when there is one already."""
         if not keys:
             return ""
-        marks: list[Write] = []
-        if terms.force:
-            marks += [Put(row=terms.local_row(key, FORCE, now)) for key in keys]
-            self._domain.forced.update(keys)
-        if terms.local_only:
-            await self._store.commit(*marks, *(Put(row=terms.local_row(k, "operator", now)) for k in keys))
-            self._adopt_locally(keys, terms, now)
-            return ""
-        if terms.reason:
-            marks += [Put(row=terms.local_row(key, NOTE, now)) for key in keys]
-        self._domain.check_room(len(keys))
-        announcement = await self._announcing.block([terms.wish(key) for key in keys], *marks)
-        self._remember(keys, terms, now)
+        sources = [FORCE] * terms.force + [Source.OPERATOR.value if terms.local_only else NOTE] * terms.is_noted
+        rows = [terms.local_row(key, source, now) for source in sources for key in keys]
+        writes = [Put(row=row) for row in rows]
+        announcement = ""
+        with self._domain.marks.writing(keys):
+            if terms.local_only:
+                await self._store.commit(*writes)
+                self._adopt_locally(keys, terms, now)
+            else:
+                wishes = [terms.wish(key, self._meant_at(key, now)) for key in keys]
+                announcement = await self._announcing.block(wishes, *writes)
+        self._remember(keys, rows, terms, now)
         return announcement
 
-    def _remember(self, keys: Sequence[PrefixKey], terms: Terms, now: int) -> None:
-        for key in keys:
-            if terms.reason:
-                self._domain.notes[key] = terms.reason
-            if is_standing(terms.until, now):
-                self._domain.standing[key] = terms.intention(key, now)
+    def _remember(self, keys: Sequence[PrefixKey], rows: Sequence[LocalRow], terms: Terms, now: int) -> None:
+        """What is on disk counts in memory from now on."""
+        for row in rows:
+            self._domain.marks.put(row)
+        if not terms.local_only and is_standing(terms.until, now):
+            self._domain.standing.update((key, terms.intention(key, self._meant_at(key, now))) for key in keys)
+        if terms.force:
+            self._announcing.show_again(keys)
+            self._judging.dirty(keys)
+            self._enforcing.allow_changed()
+
+    def _meant_at(self, key: PrefixKey, now: int) -> int:
+        """When a block of this instant was given: after every pardon that is known."""
+        return max(now, self._domain.stamp_floor(key))
 
     def _adopt_locally(self, keys: Sequence[PrefixKey], terms: Terms, now: int) -> None:
         for key in keys:
@@ -87,6 +95,7 @@ class Blocking:
 
     def end_so_far(self, key: PrefixKey, *, local_only: bool) -> int | None:
         """Until when this node's own word on it stands already; 0 for ever, None when there is none."""
+        now = self._domain.now()
         ends = [self._domain.local_end(key)]
         if not local_only:
             own = self._domain.own_block(key)
@@ -94,7 +103,7 @@ class Blocking:
             ends = [own.expires if own else None, standing.until if standing else None]
             waiting = self._announcing.waiting.get(key)
             ends.append(waiting.until if waiting else None)
-        known = [end for end in ends if end is not None]
+        known = [end for end in ends if end is not None and (end == 0 or end > now)]
         return None if not known else 0 if 0 in known else max(known)
 
     async def _settled(self, keys: Sequence[PrefixKey]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from p2pfw.app.announcing import Wish
+from p2pfw.app.marks import Marks
 from p2pfw.core.adoption import Adoption
 from p2pfw.core.announcement import Action, Announcement, AnnouncementId
 from p2pfw.core.directory import Directory
@@ -48,6 +49,8 @@ class Domain:
         self.protected = Protected()
         self.ledger = Ledger(self.directory)
         self.local = LocalBook()
+        self.waiting = LocalBook()  # what is adopted and not announced yet: apart, lest it replace a local-only word
+        self.marks = Marks(self.local)
         self.intake = Intake(me.network, self.directory, self.ledger, self.trust)
         self.policy = Policy(
             own_node=me.node,
@@ -59,8 +62,6 @@ class Domain:
         )
         self.adoption = Adoption(self.policy, self.statements)
         self.forbidden = Forbidden(whitelist=self.whitelist, protected=self.protected)
-        self.forced: set[PrefixKey] = set()
-        self.notes: dict[PrefixKey, str] = {}
         self.standing: dict[PrefixKey, IntentionRow] = {}
         self.dirty: Callable[[Sequence[PrefixKey]], object] = self.adoption.mark
 
@@ -72,23 +73,25 @@ class Domain:
 
     def statements(self, key: PrefixKey, now: float) -> list[Statement]:
         """Everything that lives about exactly this prefix, signed and local."""
-        signed = self.ledger.statements(key, now)
-        if key in self.forced:
-            signed = [self._with_force(statement) for statement in signed]
-        local = self.local.statements(key, now)
-        return [*signed, *local] if local else signed
+        signed = self._marked(key, self.ledger.statements(key, now))
+        said = [*self.local.statements(key, now), *self.waiting.statements(key, now)]
+        return [*signed, *said] if said else signed
 
     def explain(self, key: PrefixKey) -> Explanation:
         """The verdict with its reasons, and the statements that do not count."""
         now = self._clock.now()
-        signed = self.ledger.statements(key, now, everything=True)
-        if key in self.forced:
-            signed = [self._with_force(statement) for statement in signed]
-        return self.adoption.explain(key, [*signed, *self.local.statements(key, now)], now)
+        signed = self._marked(key, self.ledger.statements(key, now, everything=True))
+        said = [*self.local.statements(key, now), *self.waiting.statements(key, now)]
+        return self.adoption.explain(key, [*signed, *said], now)
+
+    def sources(self) -> tuple[Callable[[], Iterator[PrefixKey]], ...]:
+        """Where prefixes are spoken of, for a full judgement."""
+        return self.ledger.keys, self.local.keys, self.waiting.keys
 
     def overlapping(self, key: PrefixKey) -> list[PrefixKey]:
         """Known prefixes that share an address with this one."""
-        return sorted({*self.ledger.overlapping(key), *self.local.overlapping(key)})
+        books = (self.ledger, self.local, self.waiting)
+        return sorted({found for book in books for found in book.overlapping(key)})
 
     def category_of(self, key: PrefixKey) -> int:
         """The category of the first live statement that blocks it; OTHER when there is none."""
@@ -144,14 +147,25 @@ class Domain:
         """What the operator means to keep blocked, standing."""
         return dict(self.standing)
 
+    def forget_intention(self, key: PrefixKey, row: IntentionRow) -> None:
+        """It is not meant any more, unless it was given anew."""
+        if self.standing.get(key) is row:
+            del self.standing[key]
+
     def show(self, wish: Wish) -> None:
         """Adopt a wish that waits to be announced."""
-        entry = LocalEntry(until=wish.until, added=self.now(), category=wish.category, reason=wish.reason)
-        self.local.put(Source.OPERATOR, wish.key, entry)
+        entry = LocalEntry(
+            until=wish.until,
+            added=wish.added,
+            category=wish.category,
+            reason=wish.reason,
+            forced=self.marks.is_forced(wish.key),
+        )
+        self.waiting.put(Source.OPERATOR, wish.key, entry)
 
     def hide(self, key: PrefixKey) -> None:
         """A wish no longer waits: it is announced, or not wanted any more."""
-        self.local.drop(Source.OPERATOR, key)
+        self.waiting.drop(Source.OPERATOR, key)
 
     def changed(self, keys: Sequence[PrefixKey]) -> None:
         """Judge these again."""
@@ -162,5 +176,8 @@ class Domain:
         entry = self.local.get(Source.OPERATOR, key)
         return None if entry is None or entry.ended(self._clock.now()) else entry.until
 
-    def _with_force(self, statement: Statement) -> Statement:
-        return statement._replace(forced=True) if statement.origin == self.me.node else statement
+    def _marked(self, key: PrefixKey, signed: list[Statement]) -> list[Statement]:
+        """This node's own word counts as forced where the operator forced it."""
+        if not self.marks.is_forced(key):
+            return signed
+        return [one._replace(forced=True) if one.origin == self.me.node else one for one in signed]

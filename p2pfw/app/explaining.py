@@ -150,7 +150,7 @@ class Explaining:
         said = testimony.statement
         if said.source is Source.OPERATOR:
             return said.name
-        return self._domain.notes.get(key, "") if said.origin == self._domain.me.node else ""
+        return self._domain.marks.note(key) if said.origin == self._domain.me.node else ""
 
     def _flip(self, flip: Flip, explanation: Explanation) -> str:
         match flip.turn:

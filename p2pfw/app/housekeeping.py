@@ -12,9 +12,10 @@ from typing import Final
 from p2pfw import schema
 from p2pfw.app.assembly import Assembly
 from p2pfw.app.health import CLOCK_WARN
+from p2pfw.app.marks import FORCE
 from p2pfw.app.protecting import REFRESH
 from p2pfw.errors import InputError, StoreError
-from p2pfw.ports import AllowRow, Drop, DropAnnouncements
+from p2pfw.ports import AllowRow, Drop, DropAnnouncements, LocalRow
 
 log = logging.getLogger(__name__)
 
@@ -49,12 +50,14 @@ class Housekeeping:
         dropped = node.domain.ledger.tick(now)
         if dropped.ids:
             node.ports.store.post(DropAnnouncements(ids=dropped.ids))
-        node.judging.dirty([*dropped.dirty, *node.domain.local.tick(now)])
+        node.judging.dirty([*dropped.dirty, *node.domain.local.tick(now), *node.domain.waiting.tick(now)])
         self._prune_whitelist(now)
         self._refresh_protection()
         self._watch_clock()
         self._give_back_memory()
+        self._prune_marks(now)
         try:
+            await node.recording.take_back()
             await node.owning.tick()
             await node.renewing.tick()
         except (StoreError, InputError) as error:
@@ -82,6 +85,12 @@ class Housekeeping:
         if ended:
             self._node.ports.store.post(*(Drop(table=AllowRow, identity=entry.key) for entry in ended))
             self._node.whitelisting.changed([entry.key for entry in ended])
+
+    def _prune_marks(self, now: float) -> None:
+        ended = self._node.domain.marks.tick(now)
+        self._node.ports.store.post(*(Drop(table=LocalRow, identity=row) for row in ended))
+        if any(source == FORCE for source, _ in ended):
+            self._node.enforcing.allow_changed()
 
     def _refresh_protection(self) -> None:
         now = self._node.ports.clock.monotonic()

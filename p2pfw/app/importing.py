@@ -18,7 +18,7 @@ from p2pfw.app.terms import Terms, covers
 from p2pfw.core.announcement import MAX_ENTRIES
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.operations import Caller
-from p2pfw.ports import Put, Write
+from p2pfw.ports import Put
 
 INSTALL_WITHIN: Final = 30.0
 """Seconds that an import waits for the kernel before it says that it is late."""
@@ -76,12 +76,12 @@ class Importing:
     async def _announce_all(self, keys: Sequence[PrefixKey], terms: Terms, now: int) -> int:
         if not keys:
             return 0
-        rows: list[Write] = []
-        if is_standing(terms.until, now):
-            rows = [Put(row=terms.intention(key, now)) for key in keys]
-            self._domain.standing.update({key: terms.intention(key, now) for key in keys})
+        rows = [terms.intention(key, now) for key in keys] if is_standing(terms.until, now) else []
         async with self._announcing.order:
-            said = await self._originator.say(self._drafts(keys, terms), *rows)
+            replaced = {key: wish for key in keys if (wish := self._announcing.waiting.get(key))}
+            said = await self._originator.say(self._drafts(keys, terms), *(Put(row=row) for row in rows))
+            self._announcing.let_go(replaced)  # said later, the shorter wish that waited would win
+        self._domain.standing.update((PrefixKey(row.key), row) for row in rows)
         return len(said)
 
     def _drafts(self, keys: Sequence[PrefixKey], terms: Terms) -> Iterator[Blocks]:

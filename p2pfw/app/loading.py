@@ -9,21 +9,21 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from p2pfw.app.announcing import is_standing
 from p2pfw.app.assembly import Assembly
+from p2pfw.app.marks import SPOKEN
 from p2pfw.app.originating import EPOCH_SETTING
 from p2pfw.app.owning import SERIAL_SETTING
 from p2pfw.app.peerbook import Named
 from p2pfw.app.recording import RESTORED
 from p2pfw.app.renewing import RENEWED_SETTING
-from p2pfw.app.terms import FORCE, NOTE
 from p2pfw.config import Config, read_allow
 from p2pfw.core.localbook import LocalEntry
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.records import Category
-from p2pfw.core.statement import Source
 from p2pfw.core.whitelist import WhitelistEntry
 from p2pfw.errors import PeerError
-from p2pfw.ports import AllowRow, IntentionRow, InviteRow, LocalRow, PeerRow
+from p2pfw.ports import AllowRow, Drop, FeedRow, IntentionRow, InviteRow, LocalRow, PeerRow
 
 _SLICE: Final = 16
 """Announcements loaded between two turns of the loop: 16 full ones take about 30 ms."""
@@ -45,20 +45,26 @@ async def load(node: Assembly, settings: dict[str, object], *, alone: bool) -> C
     skipped = await _load_announcements(node)
     node.book.resolve()
     await _load_voice(node, settings, alone=alone)
+    node.protecting.refresh()  # feeds are cut around it
+    node.feeding.begin(node.config.feeds, node.ports.store.rows(FeedRow))
     return skipped
 
 
 def _load_local(node: Assembly) -> None:
-    sources = {Source.OPERATOR.value: Source.OPERATOR, Source.SIGHTING.value: Source.SIGHTING}
-    for row in node.ports.store.rows(LocalRow):
-        key = PrefixKey(row.key)
-        if row.source == FORCE:
-            node.domain.forced.add(key)
-        elif row.source == NOTE:
-            node.domain.notes[key] = row.reason
-        elif row.source in sources:
-            entry = LocalEntry(until=row.until, added=row.added, category=Category(row.category), reason=row.reason)
-            node.domain.local.put(sources[row.source], key, entry)
+    rows = node.ports.store.rows(LocalRow)
+    for row in rows:
+        node.domain.marks.put(row)
+    for row in rows:
+        if row.source in SPOKEN:
+            key = PrefixKey(row.key)
+            entry = LocalEntry(
+                until=row.until,
+                added=row.added,
+                category=Category(row.category),
+                reason=row.reason,
+                forced=node.domain.marks.is_forced(key),
+            )
+            node.domain.local.put(SPOKEN[row.source], key, entry)
 
 
 async def _load_announcements(node: Assembly) -> Counter[str]:
@@ -75,9 +81,8 @@ async def _load_announcements(node: Assembly) -> Counter[str]:
 
 async def _load_voice(node: Assembly, settings: dict[str, object], *, alone: bool) -> None:
     """This node's own voice: its epoch above everything it said, its intentions, and whether it must be silent."""
-    now = node.ports.clock.now()
-    rows = [row for row in node.ports.store.rows(IntentionRow) if row.until == 0 or row.until > now]
-    node.domain.standing = {PrefixKey(row.key): row for row in rows}
+    rows = list(_intentions(node))
+    node.domain.standing = {PrefixKey(row.key): row for row in rows if is_standing(row.until, row.added)}
     highest = node.domain.ledger.highest(node.domain.me.node)
     await node.originator.begin(_number(settings, EPOCH_SETTING), highest.header.order if highest else (0, 0))
     node.renewing.renewed = _number(settings, RENEWED_SETTING)
@@ -87,6 +92,19 @@ async def _load_voice(node: Assembly, settings: dict[str, object], *, alone: boo
             RESTORED, "it was restored from a backup and has not yet met a peer that knows what it said"
         )
     node.announcing.resume(row for row in rows if node.domain.own_block(PrefixKey(row.key)) is None)
+
+
+def _intentions(node: Assembly) -> Iterator[IntentionRow]:
+    """What is still meant, or still to be announced. What has ended or was pardoned meanwhile is dropped."""
+    now, domain = node.ports.clock.now(), node.domain
+    for row in node.ports.store.rows(IntentionRow):
+        key = PrefixKey(row.key)
+        ended = 0 < row.until <= now or domain.stamp_floor(key) > row.added
+        said = not is_standing(row.until, row.added) and domain.own_block(key) is not None
+        if ended or said:
+            node.ports.store.post(Drop(table=IntentionRow, identity=row.key))
+        else:
+            yield row
 
 
 def _number(settings: dict[str, object], name: str) -> int:

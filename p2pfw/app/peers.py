@@ -66,7 +66,7 @@ class PeerDesk:
             self.on_change()
         self._peering.carried_changed()
         if changed:
-            self._judging.everything(self._domain.ledger.keys, self._domain.local.keys)
+            self._judging.everything(*self._domain.sources())
             await self._judging.idle()
 
     def redial(self) -> None:

@@ -45,9 +45,9 @@ class Protecting:
         """Look again; the prefixes whose protection changed (what overlaps them is to be judged again)."""
         return self._protected.replace(self._ranges())
 
-    def kernel_keys(self) -> list[PrefixKey]:
-        """What the kernel's allow set holds of it: hard and soft, not the peers (policy "Precedence")."""
-        return [entry.key for entry in self._protected.entries() if entry.strength is not Strength.PEER]
+    def kernel_keys(self, strength: Strength) -> list[PrefixKey]:
+        """What the kernel's allow set holds of it: HARD or SOFT, never the peers (policy "Precedence")."""
+        return [entry.key for entry in self._protected.entries() if entry.strength is strength]
 
     def _ranges(self) -> Iterator[ProtectedRange]:
         now = self._clock.now()

@@ -43,6 +43,7 @@ class Recording:
         self.spawn: Callable[[Coroutine[Any, Any, None]], object] | None = None
         self.on_trust: Callable[[], None] | None = None
         self.arrived = 0
+        self.pardoned: set[PrefixKey] = set()
 
     def recorded(self, effect: Recorded) -> None:
         """An announcement of somebody else's is in the ledger."""
@@ -104,20 +105,30 @@ class Recording:
         owner = self._domain.directory.owner_of(pardon.origin, self._clock.now())
         if owner != self._domain.me.owner or pardon.origin == self._domain.me.node:
             return
-        created = pardon.header.created
-        standing = self._domain.standing
-        keys = [PrefixKey(key) for key, *_ in records(pardon)]
-        older = [key for key in keys if key in standing and standing[key].added <= created]
-        for key in older:
-            del standing[key]
+        older = [key for key, *_ in records(pardon) if self._is_meant(PrefixKey(key), pardon.header.created)]
+        self.pardoned.update(map(PrefixKey, older))
         if older:
-            self._spawn(self._take_back(older))
+            self._spawn(self.take_back())
 
-    async def _take_back(self, keys: list[PrefixKey]) -> None:
+    def _is_meant(self, key: PrefixKey, pardoned_at: int) -> bool:
+        """True when this node has meant it since before the pardon, announced or not."""
+        given = (self._domain.standing.get(key), self._announcing.waiting.get(key))
+        return any(one is not None and one.added <= pardoned_at for one in given)
+
+    async def take_back(self) -> None:
+        """Retract what was pardoned by the fleet. What the disk refuses stays to be done: housekeeping asks again."""
+        keys = sorted(self.pardoned)
+        if not keys:
+            return
+        rows = {key: row for key in keys if (row := self._domain.standing.get(key))}
         try:
             await self._announcing.retract(keys)
         except (StoreError, InputError) as error:
             log.error("a pardoned intention could not be retracted", extra={"error": str(error)})
+            return
+        for key, row in rows.items():
+            self._domain.forget_intention(key, row)
+        self.pardoned.difference_update(keys)
 
     def _accuse(self, proof: bytes, origin: NodeId) -> None:
         self._events.tell("equivocation", peer=self._book.name_of(origin))

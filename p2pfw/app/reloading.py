@@ -1,4 +1,4 @@
-"""Reads the configuration again while the node runs: whitelist, peers, trust, policy. A bad file changes nothing."""
+"""Reads the configuration again while the node runs: whitelist, peers, trust, policy, feeds. A bad file changes nothing."""
 
 import logging
 
@@ -30,7 +30,8 @@ class Reloading:
         self._node.book.load_file(named_in(new))
         self.config = new
         await self._node.peers.resolve()
-        self._node.judging.everything(self._node.domain.ledger.keys, self._node.domain.local.keys)
+        self._node.feeding.configure(new.feeds)
+        self._node.judging.everything(*self._node.domain.sources())
         await self._node.judging.idle()
         self._node.events.tell("reload", reason=", ".join(changes.at_once))
         return schema.ReloadAnswer(changed=list(changes.at_once), needs_restart=list(changes.after_restart))

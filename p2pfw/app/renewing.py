@@ -7,7 +7,7 @@ full announcements with its age kept, so that leases end as before. After either
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from p2pfw.app.announcing import Announcing, block_entry
@@ -17,12 +17,14 @@ from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, AnnouncementId, C
 from p2pfw.core.checkpoint import Checkpoint
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.statement import Statement
-from p2pfw.ports import Clock, Drop, IntentionRow, Setting, Store
+from p2pfw.ports import Clock, Drop, IntentionRow, Setting, Store, Write
 
 RENEW_EVERY: Final = 43_200
 """Seconds between renewals: half of a lone voice's lease of a day."""
 COMPACT_ABOVE: Final = 64
 """Live small announcements of this node that make a compaction worth its bytes."""
+RETRY: Final = 60.0
+"""Seconds until what the disk refused is tried again: gathering a hundred thousand entries is not for every second."""
 FULL: Final = MAX_ENTRIES // 2
 """An announcement with this many live entries stays as it is."""
 RENEWED_SETTING: Final = "renewed"
@@ -43,6 +45,14 @@ class OwnStatements(Protocol):
         """What the operator means to keep blocked, standing."""
         ...
 
+    def forget_intention(self, key: PrefixKey, row: IntentionRow) -> None:
+        """It is not meant any more, unless it was given anew."""
+        ...
+
+    def changed(self, keys: Sequence[PrefixKey]) -> None:
+        """Judge these again."""
+        ...
+
 
 class Renewing:
     """Renewal, compaction, and taking back everything."""
@@ -54,43 +64,53 @@ class Renewing:
         self._clock, self._book = clock, book
         self.renewed = 0
         self._looked = (0, 0)
+        self._not_before = float("-inf")
 
     async def tick(self) -> None:
-        """Renew or compact when it is time; nothing while this node must be silent."""
-        if self._originator.held:
+        """Renew or compact when it is time; nothing while this node must be silent. After a StoreError, not at once."""
+        if self._originator.held or self._clock.monotonic() < self._not_before:
             return
+        self._not_before = self._clock.monotonic() + RETRY  # unless it works
         if self._clock.now() - self.renewed >= RENEW_EVERY:
             await self.rewrite(renew=True)
         elif self._may_be_scattered() and await self._small() > COMPACT_ABOVE:
             await self.rewrite(renew=False)
+        self._not_before = float("-inf")
 
     async def rewrite(self, *, renew: bool) -> None:
         """Say again what is live, in as few announcements as it takes, and void the rest."""
         now = int(self._clock.now())
         async with self._announcing.order:
-            self.renewed = now if renew else self.renewed
+            renewed = now if renew else self.renewed
             entries, kept = await self._gather(now, renew=renew)
-            mark = Setting(name=RENEWED_SETTING, value=self.renewed)
-            if not entries:
-                await self._store.commit(mark)
-                return
-            epoch, seq = self._originator.next_position()
-            said = await self._originator.say(_segments(entries), mark)
-            held = sorted([*kept, *((one.id, one.header.expires) for one in said)])
-            await self._checkpoint(Checkpoint(epoch=epoch, seq=seq, held=tuple(held)), now)
+            ended = {key: row for key, row in self._book.intentions().items() if 0 < row.until <= now}
+            writes: list[Write] = [Setting(name=RENEWED_SETTING, value=renewed), *_drops(ended)]
+            if entries:
+                epoch, seq = self._originator.next_position()
+                said = await self._originator.say(_segments(entries), *writes)
+                held = sorted([*kept, *((one.id, one.header.expires) for one in said)])
+                await self._checkpoint(Checkpoint(epoch=epoch, seq=seq, held=tuple(held)), now)
+            else:
+                await self._store.commit(*writes)
+            self.renewed = renewed
+            for key, row in ended.items():
+                self._book.forget_intention(key, row)
 
     async def retract_all(self) -> tuple[int, int]:
         """Void all that this node ever announced, drop its intentions; (announcements, prefixes) that were live."""
         now = int(self._clock.now())
         async with self._announcing.order:
-            prefixes = {key for key, statement in self._book.own_statements()}
+            prefixes = {key for key, _ in self._book.own_statements()}
             announcements = len(self._book.own_announcements())
-            intentions = {**self._book.intentions(), **self._announcing.waiting}
-            self._announcing.forget_waiting()
-            await self._store.commit(*(Drop(table=IntentionRow, identity=key) for key in intentions))
+            standing, waiting = self._book.intentions(), dict(self._announcing.waiting)
             epoch, seq = self._originator.next_position()
-            await self._checkpoint(Checkpoint(epoch=epoch, seq=seq, held=()), now)
-        return announcements, len(prefixes | intentions.keys())
+            checkpoint = Checkpoint(epoch=epoch, seq=seq, held=())
+            await self._checkpoint(checkpoint, now, *_drops({**standing, **waiting}))
+            for key, row in standing.items():
+                self._book.forget_intention(key, row)
+            self._announcing.let_go(waiting)
+            self._book.changed(list(waiting))
+        return announcements, len(prefixes | standing.keys() | waiting.keys())
 
     def _may_be_scattered(self) -> bool:
         """True when enough was said since the last look that a count of small announcements is worth its time."""
@@ -100,9 +120,9 @@ class Renewing:
         self._looked = (epoch, seq)
         return len(self._book.own_announcements()) > COMPACT_ABOVE
 
-    async def _checkpoint(self, checkpoint: Checkpoint, now: int) -> None:
-        body = checkpoint.encode()
-        await self._originator.say([Document(kind=Kind.CHECKPOINT, body=body, expires=now + MAX_LIFETIME)])
+    async def _checkpoint(self, checkpoint: Checkpoint, now: int, *writes: Write) -> None:
+        document = Document(kind=Kind.CHECKPOINT, body=checkpoint.encode(), expires=now + MAX_LIFETIME)
+        await self._originator.say([document], *writes)
 
     async def _small(self) -> int:
         """How many of this node's announcements hold less than half of a full one."""
@@ -135,6 +155,10 @@ class Renewing:
             await pace.step()
         entries.extend(_lapsed(intentions, {entry.key for _, entry in entries}, now))
         return entries, [one for one in self._book.own_announcements() if one[0] in full]
+
+
+def _drops(keys: Iterable[PrefixKey]) -> list[Drop]:
+    return [Drop(table=IntentionRow, identity=key) for key in keys]
 
 
 def _lapsed(intentions: dict[PrefixKey, IntentionRow], said: set[PrefixKey], now: int) -> Iterator[tuple[int, Entry]]:

@@ -1,7 +1,6 @@
 """What a request to block asks for, parsed once at the edge: ends, category, prefixes. Keeps and decides nothing."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from p2pfw import schema
 from p2pfw.app.announcing import Wish
@@ -10,11 +9,6 @@ from p2pfw.core.duration import parse_ttl
 from p2pfw.core.prefix import Prefix, PrefixKey
 from p2pfw.errors import InputError
 from p2pfw.ports import IntentionRow, LocalRow
-
-FORCE: Final = "force"
-"""LocalRow.source of the mark that the operator forced a prefix past soft protection."""
-NOTE: Final = "note"
-"""LocalRow.source of the operator's reason for an announced block; it stays on this node."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +35,21 @@ class Terms:
             force=request.force,
         )
 
-    def wish(self, key: PrefixKey) -> Wish:
+    @property
+    def is_noted(self) -> bool:
+        """True when a row of this node's own belongs to it: a reason, or the block itself where it is local only."""
+        return self.local_only or bool(self.reason)
+
+    def wish(self, key: PrefixKey, now: int) -> Wish:
         """The wish to block one prefix on these terms."""
-        return Wish(key=key, until=self.until, category=self.category, confidence=self.confidence, reason=self.reason)
+        return Wish(
+            key=key,
+            until=self.until,
+            category=self.category,
+            confidence=self.confidence,
+            reason=self.reason,
+            added=now,
+        )
 
     def intention(self, key: PrefixKey, now: int) -> IntentionRow:
         """The row by which its origin means it again, for one prefix."""

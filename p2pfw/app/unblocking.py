@@ -9,7 +9,7 @@ from p2pfw.app.announcing import Announcing
 from p2pfw.app.enforcing import Mode
 from p2pfw.app.explaining import Names
 from p2pfw.app.kit import Kit
-from p2pfw.app.terms import FORCE, NOTE
+from p2pfw.app.marks import FORCE, NOTE
 from p2pfw.core.announcement import Action
 from p2pfw.core.prefix import PrefixKey, key_text
 from p2pfw.core.statement import Source
@@ -29,16 +29,12 @@ class Unblocking:
     async def unblock(self, key: PrefixKey, scope: str, caller: Caller) -> schema.UnblockAnswer:
         """See operations.Operations.unblock."""
         others = [] if scope == "own" else self._fleet_words(key)
-        local = self._domain.local_end(key) is not None
-        own = self._domain.own_end(key) is not None or local
+        own = self._is_own(key)
         if not own and not others:
             raise NotFoundError(self._not_ours(key, scope), field="prefix", hint=self._hint(key))
         drops = [Drop(table=LocalRow, identity=(source, key)) for source in ("operator", FORCE, NOTE)]
-        if own:
-            await self._announcing.retract([key], *drops)
+        await self._announcing.retract([key], *drops, pardon=max(others) if others else None)
         self._forget(key)
-        if others:
-            await self._announcing.pardon(key, max(others))
         self._judging.dirty([key])
         self._events.tell("unblock", prefix=key_text(key), by=caller.name, pardoned=bool(others))
         if self._enforcing.mode is Mode.ENFORCE:
@@ -58,11 +54,17 @@ class Unblocking:
         ours = [one for one in statements if one.owner == me.owner and one.origin != me.node]
         return [one.stated for one in ours if one.action is Action.BLOCK]
 
+    def _is_own(self, key: PrefixKey) -> bool:
+        """True when there is a word of this node's own to take back: announced, waiting, meant, or local."""
+        domain = self._domain
+        known = key in domain.standing or key in self._announcing.waiting
+        return known or domain.own_end(key) is not None or domain.local_end(key) is not None
+
     def _forget(self, key: PrefixKey) -> None:
         self._domain.local.drop(Source.OPERATOR, key)
-        self._domain.forced.discard(key)
-        self._domain.notes.pop(key, None)
         self._domain.standing.pop(key, None)
+        if self._domain.marks.drop(key):
+            self._enforcing.allow_changed()
 
     def _still(self, key: PrefixKey) -> list[str]:
         """Because of whom it, or a prefix around it, is still adopted."""
