@@ -15,8 +15,20 @@ from p2pfw.core.budget import FleetBudget
 from p2pfw.core.explain import Explanation
 from p2pfw.core.flips import FlipLimiter
 from p2pfw.core.identity import NodeId
-from p2pfw.core.packed import WORDS, Word, code, code_of, is_adopted, node_of, pack, review_of, until_of, word_of
-from p2pfw.core.policy import Policy
+from p2pfw.core.packed import (
+    WORDS,
+    Word,
+    code,
+    code_of,
+    differ,
+    is_adopted,
+    node_of,
+    pack,
+    review_of,
+    until_of,
+    word_of,
+)
+from p2pfw.core.policy import NOBODY, Policy
 from p2pfw.core.prefix import PrefixKey, is_v6
 from p2pfw.core.prefixmap import PrefixMap
 from p2pfw.core.statement import Statement
@@ -39,20 +51,23 @@ class Change(NamedTuple):
     key: PrefixKey
     until: int | None
     """When the block ends, 0: never; None: it must not be blocked (any more)."""
-    old: Word | None
-    """None: nobody had spoken of it."""
-    new: Word | None
-    """None: nobody speaks of it any more."""
+    packed_old: int | None
+    packed_new: int | None
+
+    @property
+    def old(self) -> Word | None:
+        """The verdict before; None: nobody had spoken of it."""
+        return word_of(self.packed_old)
+
+    @property
+    def new(self) -> Word | None:
+        """The verdict now; None: nobody speaks of it any more."""
+        return word_of(self.packed_new)
 
 
-class _Considered(NamedTuple):
-    verdict: Verdict
-    payer: int
-    """Number of the node whose budget it takes from; 0: nobody's."""
-    over: tuple[NodeId, ...]
-    """The nodes whose word was set aside for want of room."""
-    aside: Set[NodeId]
-    before: bool
+_Considered = tuple[Verdict, int, tuple[NodeId, ...], Set[NodeId], bool]
+"""Verdict; number of the node whose budget it takes from, 0: nobody's; nodes whose word found no room there; everybody
+whose word was set aside; adopted before. No class: a full judgement makes one for each prefix."""
 
 
 class Adoption:
@@ -61,10 +76,10 @@ class Adoption:
     def __init__(self, policy: Policy, statements_of: Callable[[PrefixKey, float], Sequence[Statement]]) -> None:
         self.policy = policy
         self.generation = 0
-        """Grows whenever what is adopted, or when it ends, changes."""
+        """Grows whenever what is adopted, why, or until when, changes."""
         self._statements_of = statements_of
         self._verdicts: PrefixMap[int] = PrefixMap()
-        self._counts: Counter[int] = Counter()
+        self._counts = [0] * len(WORDS)
         self._families = [0, 0]
         self._dirty: set[PrefixKey] = set()
         self._sweep: list[PrefixKey] = []
@@ -155,14 +170,19 @@ class Adoption:
     def _judge_one(self, key: PrefixKey, now: float) -> Change | None:
         old = self._verdicts.get(key)
         statements = self._statements_of(key, now)
-        considered = self._consider(key, statements, now, old) if statements else None
-        new = pack(considered.verdict, considered.payer) if considered else None
-        if key in self._over or (considered and considered.over):
-            self._set_aside(key, considered.over if considered else ())
+        new: int | None = None
+        over: tuple[NodeId, ...] = ()
+        if statements:
+            verdict, payer, over, _, _ = self._consider(key, statements, now, old)
+            new = pack(verdict, payer)
+        if over or key in self._over:
+            self._set_aside(key, over)
         if new == old:
             return None
-        self._watch_flips(key, statements, (old, new), now)
-        self._account(key, (old, new), now)
+        if old is not None or key in self._flips:
+            self._watch_flips(key, statements, (old, new), now)
+        if node_of(old) != node_of(new):
+            self._account(key, (old, new), now)
         return self._store(key, old, new)
 
     def _set_aside(self, key: PrefixKey, nodes: tuple[NodeId, ...]) -> None:
@@ -177,7 +197,7 @@ class Adoption:
         before = (old is not None and code_of(old) in _SCORED) or key in self._before
         # Only coming back waits: who is adopted now stays so until he takes it back.
         waiting = self._flips.waiting(key, now) if key in self._flips and not is_adopted(old) else {}
-        aside: Set[NodeId] = waiting.keys()
+        aside: Set[NodeId] = waiting.keys() if waiting else NOBODY
         verdict = self.policy.judge(key, statements, now, adopted_before=before, waiting=aside)
         payer = 0
         over: tuple[NodeId, ...] = ()
@@ -188,7 +208,7 @@ class Adoption:
                 verdict = self.policy.judge(key, statements, now, adopted_before=before, waiting=aside)
         if waiting and verdict.decision is not Decision.ADOPT:
             verdict = verdict._replace(review=int(min(waiting.values())) + 1)
-        return _Considered(verdict, payer, over, aside, before)
+        return verdict, payer, over, aside, before
 
     def _watch_flips(
         self, key: PrefixKey, statements: Sequence[Statement], packed: tuple[int | None, int | None], now: float
@@ -203,8 +223,6 @@ class Adoption:
     def _account(self, key: PrefixKey, packed: tuple[int | None, int | None], now: float) -> None:
         """Move the charge from the node that answered for this prefix to the one that does now."""
         old, new = map(node_of, packed)
-        if old == new:
-            return
         if new:
             self._budget.charge(key, new)
         if old:
@@ -224,13 +242,12 @@ class Adoption:
             if review_of(new) not in (0, review_of(old)):
                 self._wheel.put(review_of(new), key)
         self._families[is_v6(key)] += is_adopted(new) - is_adopted(old)
-        before, after = word_of(old), word_of(new)
-        if before == after:
+        if not differ(old, new):
             return None
-        until = after.until if after else None
-        if until != (before.until if before else None):
+        blocked = new is not None and is_adopted(new)
+        if blocked or is_adopted(old):
             self.generation += 1
-        return Change(key, until, before, after)
+        return Change(key, until_of(new) if new is not None and blocked else None, old, new)
 
     def _rebuild_wheel(self) -> None:
         times = ((review_of(packed), key) for key, packed in self._verdicts.items())
@@ -243,8 +260,8 @@ class Adoption:
 
     def explain(self, key: PrefixKey, statements: Sequence[Statement], now: float) -> Explanation:
         """Why: by the same path that judges. `statements` may hold what does not count, too."""
-        considered = self._consider(key, statements, now, self._verdicts.get(key))
-        return self.policy.explain(key, statements, now, adopted_before=considered.before, waiting=considered.aside)
+        _, _, _, aside, before = self._consider(key, statements, now, self._verdicts.get(key))
+        return self.policy.explain(key, statements, now, adopted_before=before, waiting=aside)
 
     def verdict(self, key: int) -> Word | None:
         """The verdict on exactly this prefix; None when nobody speaks of it."""
@@ -279,11 +296,11 @@ class Adoption:
     @property
     def counts(self) -> dict[tuple[Decision, Reason], int]:
         """How many prefixes there are of each verdict."""
-        return {WORDS[verdict]: count for verdict, count in sorted(self._counts.items()) if count}
+        return {WORDS[verdict]: count for verdict, count in enumerate(self._counts) if count}
 
     def count(self, decision: Decision) -> int:
         """How many prefixes have this decision."""
-        return sum(count for verdict, count in self._counts.items() if WORDS[verdict][0] is decision)
+        return sum(count for verdict, count in self.counts.items() if verdict[0] is decision)
 
     def families(self) -> tuple[int, int]:
         """How many adopted prefixes there are of IPv4 and of IPv6."""

@@ -20,6 +20,7 @@ class FleetBudget:
         self._numbers: dict[NodeId, int] = {}
         self._nodes: list[NodeId] = []
         self._used: list[int] = [0]
+        self._total = 0
 
     def number(self, node: NodeId) -> int:
         """The number of a node; it gets one when it has none."""
@@ -40,17 +41,22 @@ class FleetBudget:
 
     def payer(self, key: int, nodes: Iterable[NodeId], charged: int) -> int:
         """The number of a node that can answer for this prefix, rather the one that does already; 0: none can."""
-        numbers = [self.number(node) for node in nodes]
+        numbers = [self._numbers.get(node) or self.number(node) for node in nodes]
         if charged in numbers:
             return charged
         size = 1 << key_width(key)
-        free = FLEET_BUDGET - sum(self._used)
-        return next((number for number in numbers if size <= min(free, NODE_BUDGET - self._used[number])), 0)
+        if self._total + size > FLEET_BUDGET:
+            return 0
+        return next((number for number in numbers if self._used[number] + size <= NODE_BUDGET), 0)
 
     def charge(self, key: int, number: int) -> None:
         """This node answers for this prefix from now on."""
-        self._used[number] += 1 << key_width(key)
+        size = 1 << key_width(key)
+        self._used[number] += size
+        self._total += size
 
     def refund(self, key: int, number: int) -> None:
         """It does no more."""
-        self._used[number] -= 1 << key_width(key)
+        size = 1 << key_width(key)
+        self._used[number] -= size
+        self._total -= size

@@ -17,6 +17,7 @@ _CODE_MASK: Final = (1 << _NODE_SHIFT) - 1
 _NODE_MASK: Final = (1 << _REVIEW_SHIFT - _NODE_SHIFT) - 1
 _TIME_MASK: Final = (1 << _UNTIL_SHIFT - _REVIEW_SHIFT) - 1
 _DECISION_MASK: Final = (1 << _REASON_SHIFT) - 1
+_SHOWN_MASK: Final = ~((1 << _UNTIL_SHIFT) - (1 << _NODE_SHIFT))
 _ADOPT: Final = int(Decision.ADOPT)
 
 
@@ -34,8 +35,8 @@ def code(decision: Decision, reason: Reason) -> int:
     return reason << _REASON_SHIFT | decision
 
 
-WORDS: Final = {code(decision, reason): (decision, reason) for decision in Decision for reason in Reason}
-"""Decision and reason by their code."""
+WORDS: Final = tuple((decision, reason) for reason in Reason for decision in (*Decision, Decision.REFUSE))
+"""Decision and reason by their code; every fourth code is never made."""
 
 
 def pack(verdict: Verdict, node: int) -> int:
@@ -50,6 +51,11 @@ def word_of(packed: int | None) -> Word | None:
         return None
     decision, reason = WORDS[packed & _CODE_MASK]
     return Word(decision, reason, packed >> _UNTIL_SHIFT if decision is Decision.ADOPT else None)
+
+
+def differ(one: int | None, other: int | None) -> bool:
+    """True when the two are not shown alike."""
+    return one is None or other is None or (one ^ other) & _SHOWN_MASK != 0
 
 
 def code_of(packed: int) -> int:

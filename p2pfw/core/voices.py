@@ -92,7 +92,8 @@ def tally(counted: Sequence[Weighed], weighed: Sequence[Weighed]) -> Tally:
     """Score of the counted voices. Times are those of all that was weighed: whoever repeats a voice renews it."""
     if len(weighed) == 1:
         support, said = weighed[0]
-        return Tally(combine((support,)), 1, said.stated, said.expires, said.expires)
+        # The very arithmetic of `combine`, for most prefixes have one voice.
+        return Tally(round(1.0 - (1.0 - support), 4), 1, said.stated, said.expires, said.expires)
     newest = max((item.statement.stated for item in weighed), default=0)
     ends = [item.statement.expires for item in weighed]
     latest = 0 if 0 in ends else max(ends, default=0)
