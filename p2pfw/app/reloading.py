@@ -1,4 +1,7 @@
-"""Reads the configuration again while the node runs: whitelist, peers, trust, policy, feeds. A bad file changes nothing."""
+"""Reads the configuration again while the node runs; a bad file changes nothing.
+
+Whitelist, peers, trust, policy and feeds follow at once, in this order: feeds are cut around the whitelist.
+"""
 
 import logging
 

@@ -4,7 +4,7 @@ The kernel's own allow set takes effect first, then what overlaps leaves the blo
 the configuration's to take back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from p2pfw import schema
 from p2pfw.app.enforcing import Mode
@@ -20,9 +20,10 @@ from p2pfw.ports import AllowRow, Drop, Put
 
 
 class Whitelisting:
-    """Edits of the whitelist, and answers about it."""
+    """Edits of the whitelist, and answers about it. `recut`: feeds go around what must not be blocked; what changed."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, kit: Kit, recut: Callable[[], list[PrefixKey]] = list) -> None:
+        self._recut = recut
         self._domain, self._judging, self._enforcing = kit.domain, kit.judging, kit.enforcing
         self._store, self._events = kit.store, kit.events
 
@@ -64,6 +65,7 @@ class Whitelisting:
         keys = list(changed)
         if not keys:
             return
+        self._judging.dirty(self._recut())
         for key in keys:
             self._judging.dirty(self._domain.overlapping(key))
         self._enforcing.allow_changed()
@@ -86,7 +88,8 @@ class Whitelisting:
 
     async def _follow(self, key: PrefixKey) -> list[PrefixKey]:
         """Judge what overlaps, wait for the kernel; what was adopted and is no longer. FirewallError: not there yet."""
-        overlapping = self._domain.overlapping(key)
+        # What is said around a hole now is judged together with what it replaces: nothing opens in between.
+        overlapping = sorted({*self._recut(), *self._domain.overlapping(key)})
         adopted = [one for one in overlapping if self._domain.adoption.until(one) is not None]
         ticket = self._enforcing.allow_changed()
         self._judging.dirty(overlapping)

@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from p2pfw.core.httpdate import http_date
 from p2pfw.errors import FeedError
 from p2pfw.feeds.inflate import inflated
 from p2pfw.ports import FeedPlace, Fetched, NotModified
@@ -50,7 +50,7 @@ async def fetch(place: FeedPlace, agent: str, patience: Patience) -> Fetched | N
         raise FeedError(f"cannot connect: {error.strerror or error}") from None
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
         raise FeedError("the connection broke before the end") from None
-    except (aiohttp.ClientError, ValueError) as error:
+    except (aiohttp.ClientError, OSError, ValueError) as error:
         raise FeedError(f"no proper answer: {error}"[:200]) from None
 
 
@@ -128,11 +128,3 @@ def _validator(headers: Mapping[str, str], name: str) -> str:
 def _seconds(headers: Mapping[str, str]) -> int:
     value = headers.get(hdrs.RETRY_AFTER, "")
     return min(int(value), _LONGEST_WAIT) if value.isascii() and value.isdecimal() and len(value) < 9 else 0
-
-
-def http_date(text: str) -> int:
-    """Unix seconds of an HTTP date; 0 when it is none."""
-    try:
-        return max(0, int(parsedate_to_datetime(text).timestamp()))
-    except (ValueError, OverflowError):
-        return 0

@@ -1,0 +1,299 @@
+"""Configured feeds: fetched again and again, guarded, cut around what must not be blocked, and said on this machine.
+
+All or nothing: a list replaces the last good one whole, or not at all, and is on disk before it counts. What was last
+good goes on counting until it is too old by its own date, whatever happens to its source; then it ends, as everything
+does. Nobody waits for a feed: each failure is state with its remedy (`lines`), and is tried again by itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from p2pfw import schema
+from p2pfw.app.feedlists import Digest, Subscription, Trouble, digest, pack, refused, source_of, unpack
+from p2pfw.app.kit import Kit
+from p2pfw.config import Feed
+from p2pfw.core.carving import CarvedList, Holes
+from p2pfw.core.duration import short_duration
+from p2pfw.core.httpdate import http_date
+from p2pfw.core.prefix import PrefixKey
+from p2pfw.core.special import SPECIAL_RANGES, Space
+from p2pfw.errors import FeedError, InputError, StoreError
+from p2pfw.ports import Drop, FeedRow, FeedSource, Fetched, NotModified, Put
+
+log = logging.getLogger(__name__)
+
+JITTER: Final = 0.1
+"""Share of the interval that is added by chance: a thousand nodes must not ask at the same second."""
+FIRST_RETRY: Final = 300.0
+"""Seconds after a first failure; then up to three times as long each time, and never longer than the interval."""
+AT_ONCE: Final = 4
+"""Feeds that are fetched at the same time: each may take max_bytes of memory."""
+ENDING: Final = 4
+"""Health says so when less than one part of so many is left of max_age."""
+LONGEST_NAP: Final = 3_600.0
+
+
+class Feeding:
+    """The operator's feeds. `chance` gives numbers in [0, 1)."""
+
+    def __init__(self, kit: Kit, source: FeedSource, chance: Callable[[], float]) -> None:
+        self._domain, self._judging, self._events = kit.domain, kit.judging, kit.events
+        self._store, self._clock = kit.store, kit.clock
+        self._source, self._chance = source, chance
+        self._feeds: dict[str, Subscription] = {}
+        self._holes = Holes()
+        self._wake = asyncio.Event()
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    # --- what is configured ----------------------------------------------------------------------------------------
+
+    def begin(self, feeds: Iterable[Feed], rows: Iterable[FeedRow]) -> None:
+        """At start: the last good lists count before anything is fetched. The caller judges everything anyway."""
+        kept = {row.name: row for row in rows}
+        for feed in feeds:
+            one = self._subscribe(feed, kept.pop(feed.name, None))
+            if one.fetched and feed.file is None:
+                wait = one.fetched + self._interval(one) - self._clock.now()
+                one.due += min(max(0.0, wait), feed.refresh)
+        for name in kept:
+            self._store.post(Drop(table=FeedRow, identity=name))
+        self._cut_anew()
+        for one in self._feeds.values():
+            self._say(one)
+
+    def configure(self, feeds: Iterable[Feed]) -> None:
+        """The configuration was read again. New and changed feeds, and all files, are looked at now."""
+        wanted = {feed.name: feed for feed in feeds}
+        for name in self._feeds.keys() - wanted.keys():
+            del self._feeds[name]
+            self._store.post(Drop(table=FeedRow, identity=name))
+            self._judging.dirty(list(self._domain.local.drop_feed(name)))
+        for feed in wanted.values():
+            self._reconfigure(feed)
+        self.recut()
+        self._wake.set()
+
+    def _reconfigure(self, feed: Feed) -> None:
+        one = self._feeds.get(feed.name)
+        if one is None:
+            self._subscribe(feed, None)
+        elif one.feed != feed or feed.file is not None:
+            one.feed, one.delay = feed, 0.0
+            one.due, one.again = self._clock.monotonic(), one.busy
+            if one.fetched:
+                self._judging.dirty(self._say(one))
+
+    def _subscribe(self, feed: Feed, row: FeedRow | None) -> Subscription:
+        one = Subscription(feed=feed, listed=CarvedList(unpack(row.keys) if row else (), self._holes))
+        if row is not None:
+            one.load(row, http_date(row.modified))
+        one.due = self._clock.monotonic()
+        self._feeds[feed.name] = one
+        return one
+
+    # --- what must not be blocked ----------------------------------------------------------------------------------
+
+    def recut(self) -> list[PrefixKey]:
+        """Whitelist, protection or private space changed: cut the lists anew. What is said otherwise now, to judge."""
+        if not self._feeds:
+            return []
+        different = self._cut_anew()
+        return [key for one in different if one.fetched for key in self._say(one)]
+
+    def _cut_anew(self) -> list[Subscription]:
+        changed = self._holes.replace(self._forbidden())
+        return [one for one in self._feeds.values() if one.listed.follow(changed)]
+
+    def _forbidden(self) -> Iterator[PrefixKey]:
+        domain = self._domain
+        yield from domain.whitelist.keys()
+        for protected in domain.protected.entries():
+            yield protected.key
+        spaces = {Space.HARD} if domain.policy.allow_private else {Space.HARD, Space.PRIVATE}
+        for row in SPECIAL_RANGES:
+            if row.space in spaces:
+                yield row.key
+
+    # --- fetching --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Fetch what is due, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for one in self.take_due():
+                    tasks.create_task(self.refresh(one), name=f"feed {one.feed.name}")
+                await self._nap()
+
+    def take_due(self) -> list[Subscription]:
+        """What is to be fetched now; marked as being fetched."""
+        now = self._clock.monotonic()
+        due = [one for one in self._feeds.values() if one.due <= now and not one.busy and one.is_readable()]
+        for one in due:
+            one.busy = True
+        return due
+
+    async def refresh(self, one: Subscription) -> None:
+        """One attempt, and when the next one is."""
+        retry_after = 0
+        try:
+            async with self._places:
+                trouble = await self._attempt(one)
+        except FeedError as error:
+            trouble, retry_after = Trouble(code="feed-fetch", text=str(error), remedy=error.hint), error.retry_after
+        except InputError as error:
+            trouble = Trouble(code="feed-guard", text=error.problem, remedy=error.hint)
+        except StoreError as error:
+            trouble = Trouble(code="feed-fetch", text=f"not kept: {error}")
+        finally:
+            one.busy = False
+        self._tell(one, trouble)
+        one.trouble = trouble
+        self._schedule(one, retry_after)
+        self._wake.set()
+
+    async def _attempt(self, one: Subscription) -> Trouble | None:
+        source = source_of(one.feed)
+        answer = await self._source.fetch(one.place)
+        if not self._is_wanted(one, source):
+            return None
+        if isinstance(answer, NotModified):
+            await self._confirm(one, source)
+            return None
+        return await self._take(one, answer, source)
+
+    async def _confirm(self, one: Subscription, source: str) -> None:
+        """The source says that nothing changed: the list is as of now, unless it has a date of its own."""
+        now = self._domain.now()
+        packed = await asyncio.to_thread(pack, one.listed.whole)
+        await self._keep(one, one.row(now, packed), http_date(one.modified) or now, source)
+
+    async def _take(self, one: Subscription, answer: Fetched, source: str) -> Trouble | None:
+        now = self._domain.now()
+        date = min(answer.date, now) or now
+        found = await asyncio.to_thread(digest, answer.data, one.last, date, one.bounds, now)
+        if found.refusal is not None:
+            return refused(one.feed.name, found)
+        row = FeedRow(
+            name=one.feed.name,
+            fetched=now,
+            etag=answer.etag,
+            modified=answer.modified,
+            keys=found.packed,
+            source=source,
+        )
+        await self._keep(one, row, date, source, found)
+        return None
+
+    async def _keep(self, one: Subscription, row: FeedRow, date: int, source: str, found: Digest | None = None) -> None:
+        """On disk first, then in the book; `found` None: the same list as before."""
+        if self._is_wanted(one, source):
+            await self._store.commit(Put(row=row))
+        if not self._is_wanted(one, source):
+            self._forget(one)
+            return
+        one.load(row, date)
+        if found is not None:
+            before = len(one.listed)
+            one.listed, one.dropped = CarvedList(found.keys, self._holes), found.dropped
+            self._tell_list(one, before)
+        self._judging.dirty(self._say(one))
+
+    def _is_wanted(self, one: Subscription, source: str) -> bool:
+        """False when the configuration took it away, or says another source, while this one was being asked."""
+        return self._feeds.get(one.feed.name) is one and source_of(one.feed) == source
+
+    def _forget(self, one: Subscription) -> None:
+        """What was kept for a feed that is configured no longer must not come back at the next start."""
+        if one.feed.name not in self._feeds:
+            self._store.post(Drop(table=FeedRow, identity=one.feed.name))
+
+    def _say(self, one: Subscription) -> Sequence[PrefixKey]:
+        """The local book says what the list says now; the prefixes to judge."""
+        if not one.fetched:
+            return ()
+        local, now, name = self._domain.local, self._domain.now(), one.feed.name
+        ends = {feed.name: feed.until for feed, _ in local.feeds()}
+        changed = local.replace_feed(one.word(), one.listed.keys())
+        # Times alone change no verdict, so the rest is judged again only before its word runs out, or when it had.
+        ended = ends.get(name, 0)
+        if ended <= now or one.until < ended or now - one.judged >= one.lasting / 2:
+            one.judged = now
+            changed |= local.feed_keys(name)
+        return sorted(changed)
+
+    # --- when ------------------------------------------------------------------------------------------------------
+
+    def _interval(self, one: Subscription) -> float:
+        return one.feed.refresh * (1 + JITTER * self._chance())
+
+    def _schedule(self, one: Subscription, retry_after: int) -> None:
+        wait = self._interval(one)
+        if one.trouble is None:
+            one.delay = 0.0
+        else:
+            most = max(FIRST_RETRY, 3 * one.delay)
+            one.delay = min(FIRST_RETRY + (most - FIRST_RETRY) * self._chance(), one.feed.refresh)
+            wait = max(one.delay, retry_after)
+        if one.again:
+            one.again, wait = False, 0.0
+        one.due = self._clock.monotonic() + wait
+
+    async def _nap(self) -> None:
+        now = self._clock.monotonic()
+        waits = [one.due - now for one in self._feeds.values() if not one.busy and one.is_readable()]
+        try:
+            async with asyncio.timeout(max(0.0, min(waits, default=LONGEST_NAP))):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._wake.clear()
+
+    # --- telling ---------------------------------------------------------------------------------------------------
+
+    def _tell_list(self, one: Subscription, before: int) -> None:
+        left_out = ", ".join(f"{count} left out: {why}" for why, count in sorted(one.dropped.items()))
+        name, entries, cut = one.feed.name, len(one.listed), one.listed.carved
+        self._events.tell("feed", reason=left_out, feed=name, entries=entries, before=before, cut=cut)
+        facts = {"feed": name, "entries": entries, "before": before, "cut": cut, "left_out": dict(one.dropped)}
+        log.info("feed taken in", extra=facts)
+
+    def _tell(self, one: Subscription, trouble: Trouble | None) -> None:
+        """Each trouble once, and that it is over."""
+        if trouble is not None and trouble != one.trouble:
+            self._events.tell("feed-failed", reason=trouble.text, feed=one.feed.name)
+            log.error("feed not taken in", extra={"feed": one.feed.name, "error": trouble.text})
+        elif trouble is None and one.trouble is not None:
+            self._events.tell("feed-recovered", feed=one.feed.name)
+            log.info("feed recovered", extra={"feed": one.feed.name})
+
+    def lines(self) -> Iterator[schema.HealthLine]:
+        """What the operator should know of feeds."""
+        for one in self._feeds.values():
+            if not one.is_readable():
+                text = f"feed {one.feed.name}: format {one.feed.format.value} is not read yet: it is never fetched"
+                yield schema.HealthLine(level="error", code="feed-format", text=text)
+                continue
+            yield from self._lines_of(one)
+            if one.feed.announce:
+                text = f"feed {one.feed.name}: announcing feeds is not done yet: its entries stay on this machine"
+                yield schema.HealthLine(level="warning", code="feed-announce", text=text)
+
+    def _lines_of(self, one: Subscription) -> Iterator[schema.HealthLine]:
+        name, now = one.feed.name, self._domain.now()
+        counts = now < one.until
+        if one.trouble is not None:
+            held = f"the {len(one.listed)} entries of {short_duration(now - one.fetched)} ago still count"
+            text = f"feed {name}: {one.trouble.text}; {held if counts else 'nothing of it is blocked'}"
+            wait = short_duration(max(1.0, one.due - self._clock.monotonic()))
+            remedy = one.trouble.remedy or f"it is tried again in {wait}"
+            level = "warning" if counts else "error"
+            yield schema.HealthLine(level=level, code=one.trouble.code, text=text, remedy=remedy)  # type: ignore[arg-type]  # the two words above
+        elif one.fetched and one.until - now < one.feed.max_age / ENDING:
+            end = f"it counts no more in {short_duration(one.until - now)}" if counts else "it counts no more"
+            text = f"feed {name}: its content is {short_duration(now - one.date)} old by its own date; {end}"
+            remedy = f"its publisher may have stopped; raise feed.{name}.max_age if it rarely changes"
+            level = "warning" if counts else "error"
+            yield schema.HealthLine(level=level, code="feed-stale", text=text, remedy=remedy)  # type: ignore[arg-type]  # as above

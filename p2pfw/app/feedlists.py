@@ -1,0 +1,220 @@
+"""One configured feed as the node holds it, and what a fetched list is made into. Decides no schedule; see feeding.
+
+Which list it is, is told by where it comes from: validators and the share that may change mean nothing for another
+source under the same name, while its prefixes still count until the new source has answered.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+from p2pfw.config import Adopt, Feed, Format
+from p2pfw.core.announcement import feed_basis
+from p2pfw.core.carving import CarvedList
+from p2pfw.core.duration import short_duration
+from p2pfw.core.guards import Bounds, Refusal, TooChanged, TooFew, TooOld, refusal, sieve
+from p2pfw.core.identity import DAY
+from p2pfw.core.localbook import Feed as LocalFeed
+from p2pfw.core.prefix import Prefix, PrefixKey
+from p2pfw.core.statement import Source
+from p2pfw.errors import InputError
+from p2pfw.formats import Problem, parse_list
+from p2pfw.ports import FeedPlace, FeedRow
+
+KEY_BYTES: Final = 18
+UNREADABLE: Final = "no prefix"
+_SOURCES: Final = {Adopt.DIRECT: Source.FEED, Adopt.VOICE: Source.FEED_VOICE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why the last attempt came to nothing, in the operator's words. `code`: feed-fetch or feed-guard."""
+
+    code: str
+    text: str
+    remedy: str = ""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Subscription:
+    """A feed: what the operator wants, what was last good, and how fetching goes. Times in Unix seconds, 0: never."""
+
+    feed: Feed
+    listed: CarvedList
+    source: str = ""
+    """Where `listed` came from."""
+    etag: str = ""
+    modified: str = ""
+    fetched: int = 0
+    """When the source last said that this is its content."""
+    date: int = 0
+    """The content's own date; when it was fetched, if it has none."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """What was left out of the last list, by reason; nothing is known of it after a restart."""
+    trouble: Trouble | None = None
+    due: float = 0.0
+    """Monotonic."""
+    delay: float = 0.0
+    """Seconds waited after the last failure; 0 when the last attempt succeeded."""
+    busy: bool = False
+    again: bool = False
+    """The configuration changed while it was being fetched."""
+    judged: int = 0
+    """When all of it was last judged by new times."""
+
+    @property
+    def place(self) -> FeedPlace:
+        """What to ask for."""
+        feed, known = self.feed, self.source == source_of(self.feed)
+        return FeedPlace(
+            url=feed.url,
+            file=feed.file,
+            max_bytes=feed.max_bytes,
+            etag=self.etag if known else "",
+            modified=self.modified if known else "",
+        )
+
+    @property
+    def last(self) -> Sequence[PrefixKey]:
+        """What a new list may differ from only so much."""
+        return self.listed.whole if self.source == source_of(self.feed) else ()
+
+    @property
+    def bounds(self) -> Bounds:
+        """What a refresh may do."""
+        feed = self.feed
+        return Bounds(minimum=feed.minimum, max_change=feed.max_change, max_age=feed.max_age)
+
+    @property
+    def until(self) -> int:
+        """When what is held counts no more; 0 when nothing ever came."""
+        return self.date + self.feed.max_age if self.fetched else 0
+
+    @property
+    def lasting(self) -> int:
+        """Seconds for which a word of it counts: all of it, or a day for a lone voice (policy, lease)."""
+        return self.feed.max_age if self.feed.adopt is Adopt.DIRECT else min(self.feed.max_age, DAY)
+
+    def is_readable(self) -> bool:
+        """False for a format that this version does not read."""
+        return self.feed.format is Format.PLAIN
+
+    def load(self, row: FeedRow, date: int) -> None:
+        """What was last good when the process ended."""
+        self.source, self.etag, self.modified = row.source, row.etag, row.modified
+        self.fetched, self.date = row.fetched, date or row.fetched
+
+    def row(self, fetched: int, packed: bytes) -> FeedRow:
+        """To be kept, with what is known of it now."""
+        return FeedRow(
+            name=self.feed.name,
+            fetched=fetched,
+            etag=self.etag,
+            modified=self.modified,
+            keys=packed,
+            source=self.source,
+        )
+
+    def word(self) -> LocalFeed:
+        """What holds for all its prefixes, as the local book wants it."""
+        feed = self.feed
+        return LocalFeed(
+            name=feed.name,
+            source=_SOURCES[feed.adopt],
+            fetched=self.fetched,
+            until=self.until,
+            category=feed.category,
+            basis=feed_basis(canonical_name(feed)),
+            trust=feed.trust if feed.adopt is Adopt.VOICE else 0.0,
+        )
+
+
+def source_of(feed: Feed) -> str:
+    """Where a feed is to come from."""
+    return feed.url or str(feed.file)
+
+
+def canonical_name(feed: Feed) -> str:
+    """What its basis is the hash of: host and path of its URL, so that everybody who repeats it names it alike.
+
+    Without scheme and query, where keys may stand. A file is known on this machine only: its feed's name.
+    """
+    if not feed.url:
+        return feed.name
+    parts = urlsplit(feed.url)
+    return f"{parts.hostname or ''}{parts.path or '/'}"
+
+
+# --- lists -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """A list as it could be taken in, with an account of what was left out, and why it must not be, if so."""
+
+    keys: tuple[PrefixKey, ...]
+    packed: bytes
+    dropped: Mapping[str, int]
+    problems: tuple[Problem, ...]
+    refusal: Refusal | None
+
+
+def digest(data: bytes, last: Sequence[PrefixKey], date: int, bounds: Bounds, now: int) -> Digest:
+    """Read, sift, compare, pack: everything that takes long, for a thread. FormatError: it is no list at all."""
+    parsed = parse_list(data, "plain")
+    sieved = sieve(parsed.keys)
+    dropped = dict(sieved.dropped)
+    unreadable = sum(parsed.skipped.values())
+    if unreadable:
+        dropped[UNREADABLE] = unreadable
+    return Digest(
+        keys=sieved.keys,
+        packed=pack(sieved.keys),
+        dropped=dropped,
+        problems=parsed.problems,
+        refusal=refusal(sieved.keys, last, date, bounds, now),
+    )
+
+
+def pack(keys: Sequence[PrefixKey]) -> bytes:
+    """As FeedRow keeps them."""
+    return b"".join(key.to_bytes(KEY_BYTES) for key in keys)
+
+
+def unpack(packed: bytes) -> tuple[PrefixKey, ...]:
+    """What `pack` packed, sorted; what is no prefix (a damaged row) is left out, and comes again with a refresh."""
+    found = {int.from_bytes(packed[at : at + KEY_BYTES]) for at in range(0, len(packed), KEY_BYTES)}
+    return tuple(PrefixKey(key) for key in sorted(found) if _is_key(key))
+
+
+def _is_key(key: int) -> bool:
+    try:
+        Prefix(PrefixKey(key))
+    except InputError:
+        return False
+    return True
+
+
+# --- words -------------------------------------------------------------------------------------------------------
+
+
+def refused(name: str, found: Digest) -> Trouble | None:
+    """What the operator is told when a guard refused the list."""
+    match found.refusal:
+        case None:
+            return None
+        case TooFew(entries=entries, minimum=minimum):
+            example = f", and line {found.problems[0].line} is {found.problems[0].text!r}" if found.problems else ""
+            text = f"the list has {entries} usable entries, at least {minimum} are expected{example}"
+            return _guard(text, f"look at what its publisher serves; if it is right, lower feed.{name}.minimum")
+        case TooOld(age=age, limit=limit):
+            text = f"the list is {short_duration(age)} old by its own date, {short_duration(limit)} are allowed"
+            return _guard(text, f"its publisher may have stopped; raise feed.{name}.max_age if it rarely changes")
+        case TooChanged(added=added, removed=removed, share=share, limit=limit):
+            text = f"{share:.0%} would change ({added} more, {removed} fewer), {limit:.0%} may"
+            return _guard(text, f"if that is right: feed.{name}.max_change = 1.0, p2pfw config reload, and back again")
+
+
+def _guard(text: str, remedy: str) -> Trouble:
+    return Trouble(code="feed-guard", text=text, remedy=remedy)
