@@ -122,13 +122,17 @@ class LocalBook:
 
     def statements(self, key: PrefixKey, now: float) -> list[Statement]:
         """What is said about exactly this prefix and has not ended: operator, sighting, feeds in order of name."""
+        if not self._feeds and not any(self._entries.values()):
+            return []  # on most machines, most of the time; a full judgement asks for every prefix
         said = [
             _said(source, entry)
             for source, entries in self._entries.items()
             if (entry := entries.get(key)) is not None and not entry.ended(now)
         ]
         repeat = [feed for feed, keys in self._feeds.values() if key in keys and not feed.ended(now)]
-        return said + [_repeated(feed) for feed in sorted(repeat, key=lambda feed: feed.name)]
+        if repeat:
+            said += [_repeated(feed) for feed in sorted(repeat, key=lambda feed: feed.name)]
+        return said
 
     def keys(self) -> Iterator[PrefixKey]:
         """Every prefix that something is said about, once each."""

@@ -60,3 +60,14 @@ def test_answers_follow_the_clock_both_ways():
     book._directory.learn(certificate(begins=NOW, days=1), NOW)
 
     assert [counts(book, now=now) for now in (NOW, NOW + 86_400, NOW, NOW + 86_400)] == [True, False, True, False]
+
+
+def test_records_of_one_announcement_answer_each_for_itself():
+    """Asked in turns: two alike, of which a pardon hits one, and one that lives longer; and after a new certificate."""
+    book = ledger(say(1, block(HOST), block(NEXT), block("203.0.113.11", ttl=900)), pardon(2, NEXT))
+    asked = [prefix(text) for text in (HOST, NEXT, "203.0.113.11", HOST)]
+
+    assert [[one.expires - NOW for one in book.statements(key, NOW)] for key in asked] == [[3600], [], [900], [3600]]
+    assert all(one.fleet for one in book.statements(asked[3], NOW))
+    book._directory.learn(certificate(uses=Uses.ANNOUNCE), NOW)
+    assert [one.fleet for key in asked for one in book.statements(key, NOW)] == [False] * 4, "it pardons no more, too"
