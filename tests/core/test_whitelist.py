@@ -106,6 +106,15 @@ def test_an_ipv4_mapped_entry_is_its_ipv4_prefix_too():
     assert allowed.keys() == []
 
 
+def test_an_ipv4_mapped_entry_that_has_ended_refuses_nothing():
+    """Not under its IPv4 prefix either."""
+    allowed = Whitelist()
+    allowed.put(entry("::ffff:203.0.113.7", until=NOW))
+
+    assert allowed.overlap(key("203.0.113.7"), NOW - 1) == entry("::ffff:203.0.113.7", until=NOW)
+    assert allowed.overlap(key("203.0.113.7"), NOW) is None
+
+
 @given(st.lists(few, max_size=6), few)
 def test_what_is_touched_fast_is_what_is_named(prefixes, asked):
     """Without embedded addresses the fast test and the naming agree."""
