@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.e2e.fleet import Fleet
+from tests.e2e.fleet import Fleet, Owner, Server
 from tests.netns import lab_or_skip
 
 FIGURE = "figure"
@@ -20,6 +20,18 @@ def fleet(tmp_path_factory) -> Iterator[Fleet]:
             yield made.start()
         finally:
             made.close()
+
+
+@pytest.fixture
+def lone(tmp_path) -> Iterator[Server]:
+    """One server by itself that only watches; not started."""
+    tmp_path.chmod(0o700)
+    with lab_or_skip() as lab:
+        server = Server(lab.host("lone"), tmp_path, Owner(tmp_path), mode="observe")
+        try:
+            yield server
+        finally:
+            server.close()
 
 
 @pytest.fixture
