@@ -22,12 +22,37 @@ from p2pfw.errors import (
 )
 
 # What the contract lists, and everything below groups.
-CONTRACT = set(
-    """
-    init run status why test block unblock list import export allow peers peer invite join id owner events enforce
-    confirm panic retract doctor config backup restore uninstall-rules demo service
-    """.split()
-)
+CONTRACT = {
+    "init",
+    "run",
+    "status",
+    "why",
+    "test",
+    "block",
+    "unblock",
+    "list",
+    "import",
+    "export",
+    "allow",
+    "peers",
+    "peer",
+    "invite",
+    "join",
+    "id",
+    "owner",
+    "events",
+    "enforce",
+    "confirm",
+    "panic",
+    "retract",
+    "doctor",
+    "config",
+    "backup",
+    "restore",
+    "uninstall-rules",
+    "demo",
+    "service",
+}
 
 
 def _leaves(command: click.Command, *path: str):

@@ -185,11 +185,14 @@ def test_a_restart_of_fail2ban_neither_retracts_nor_announces_again(machine: Mac
 
 
 def test_a_permanent_ban_lives_as_long_as_an_announcement_can(machine: Machine):
-    """bantime = -1 is 30 days."""
+    """bantime = -1 is 30 days. `unban --all` is a flush to fail2ban, as a stop is: nothing is retracted (README)."""
     machine.client("set", "forever", "banip", "203.0.113.77")
     _wait(lambda: machine.is_blocked("203.0.113.77"))
 
     assert 30 * 86_400 - PATIENCE < _seconds_left(machine.why("203.0.113.77")) <= 30 * 86_400
+    machine.client("unban", "--all")
+    _wait(lambda: "203.0.113.77" not in machine.client("status", "forever").stdout)
+    assert machine.is_blocked("203.0.113.77")
 
 
 def test_what_is_whitelisted_is_refused_and_fail2ban_goes_on(machine: Machine):
