@@ -79,6 +79,7 @@ class Enforcing:
         self._clock, self._events, self._audit_interval = clock, events, audit_interval
         self.mode = Mode.OBSERVE
         self.trial: Trial | None = None
+        self._trial_ends = 0.0
         self.last_error = ""
         self.rights_error = ""
         self.drift: dict[str, int] = {}
@@ -133,7 +134,8 @@ class Enforcing:
 
     async def set_mode(self, mode: Mode, trial: Trial | None = None) -> str:
         """Change what is wanted of the kernel and wait for it. Returns "" or the error that now is state."""
-        previous, self.mode, self.trial = self.mode, mode, trial
+        previous, self.mode = self.mode, mode
+        self.try_out(trial)
         self.last_error, self._failures = "", 0
         self._compare = mode is Mode.ENFORCE
         self._released = False
@@ -142,10 +144,11 @@ class Enforcing:
             self._events.tell("mode", reason=mode.value, reverts_at=trial.reverts_at if trial else None)
         return await self.settle(self._nudge())
 
-    async def confirm(self) -> str:
-        """Keep enforcing: the entries get their full time."""
-        self.trial, self._compare = None, True
-        return await self.settle(self._nudge())
+    def try_out(self, trial: Trial | None) -> None:
+        """Enforcement is a trial from now on, or none. It ends by whichever clock says so first."""
+        self.trial = trial
+        if trial is not None:
+            self._trial_ends = self._clock.monotonic() + trial.reverts_at - self._clock.now()
 
     @property
     def pending(self) -> int:
@@ -293,37 +296,46 @@ class Enforcing:
         """Full comparison of membership: what differs is to be done."""
         installed = await self._firewall.membership()
         self._audited = self._clock.monotonic()
-        found = len(self._dirty)
-        await self._mark_surplus(installed)
-        await self._mark_missing(installed)
-        if not self._compare and len(self._dirty) > found:
+        wrong = await self._mark_surplus(installed) + await self._mark_missing(installed)
+        if wrong and not self._compare:
             self._count_drift("membership")
         self._compare = False
 
-    async def _mark_surplus(self, installed: dict[int, int]) -> None:
-        pace = Pace(self._clock)
+    async def _mark_surplus(self, installed: dict[int, int]) -> int:
+        """How many entries should not be there, or not as they are, and are not known to be on their way already."""
+        pace, wrong = Pace(self._clock), 0
         for key, until in installed.items():
             wanted = self._end(key)
             if wanted is None or self._differs(wanted, until):
+                ends_now = 0 < until <= self._clock.now() + TOLERANCE
+                wrong += key not in self._dirty and not ends_now
                 self._dirty.add(key)
             await pace.step()
+        return wrong
 
-    async def _mark_missing(self, installed: dict[int, int]) -> None:
-        pace = Pace(self._clock)
+    async def _mark_missing(self, installed: dict[int, int]) -> int:
+        """How many entries should be there and are not, nor are known to be on their way already."""
+        pace, wrong = Pace(self._clock), 0
         for key, _ in self._wanted.adopted():
-            if key not in installed:
+            if key not in installed and key not in self._dirty and self._end(key) is not None:
+                wrong += 1
                 self._dirty.add(key)
             await pace.step()
+        return wrong
 
     def _end(self, key: int) -> int | None:
         """Wanted end of one entry: its lease, cut by a trial that runs; None when it must not be there."""
         until = self._wanted.until(key)
         if until is None or (until and until <= self._clock.now()):
             return None
-        if self.trial is not None:
-            cut = int(self.trial.reverts_at)
-            return min(until, cut) if until else cut
-        return until
+        if self.trial is None:
+            return until
+        cut = int(self._clock.now() + self._trial_left(self.trial))
+        return min(until, cut) if until else cut
+
+    def _trial_left(self, trial: Trial) -> float:
+        """Seconds that a trial has left. A wall clock that is set back does not prolong it."""
+        return min(trial.reverts_at - self._clock.now(), self._trial_ends - self._clock.monotonic())
 
     def _differs(self, wanted: int, installed: int) -> bool:
         """True when the kernel's end is not the wanted one, as far as its whole seconds and its maximum can tell."""
@@ -384,9 +396,10 @@ class Enforcing:
         self._events.tell("drift", reason=found)
 
     async def _end_trial(self) -> None:
-        if self.trial is None or self._clock.now() < self.trial.reverts_at:
+        if self.trial is None or self._trial_left(self.trial) > 0:
             return
         self.mode, self.trial, self._released = self.trial.reverts_to, None, False
+        self._compare = self.mode is Mode.ENFORCE
         self._events.tell("mode", reason=self.mode.value, unconfirmed=True)
         if self.on_revert is not None:
             await self.on_revert()

@@ -4,13 +4,16 @@ The operator's last word wins over the configuration, visibly. A trial (`enforce
 end, so that the node's own death does not turn it into a decision.
 """
 
+import logging
 from typing import Final
 
 from p2pfw import schema
 from p2pfw.app.enforcing import Enforcing, Mode, Trial
 from p2pfw.core.times import rfc3339
-from p2pfw.errors import FirewallError, NotFoundError
+from p2pfw.errors import FirewallError, NotFoundError, StoreError
 from p2pfw.ports import Clock, Setting, Store
+
+log = logging.getLogger(__name__)
 
 MODE_SETTING: Final = "mode"
 TRIAL_SETTING: Final = "trial"
@@ -23,6 +26,7 @@ class Modes:
         self._enforcing, self._store, self._clock = enforcing, store, clock
         self._configured = configured
         self.by_command = False
+        self._words = 0
         enforcing.on_revert = self._reverted
 
     def begin(self, settings: dict[str, object]) -> Mode:
@@ -36,35 +40,46 @@ class Modes:
             if kept.reverts_at <= self._clock.now():
                 mode = kept.reverts_to
             else:
-                self._enforcing.trial = kept
+                self._enforcing.try_out(kept)
         self._enforcing.mode = mode
         return mode
 
     async def set(self, request: schema.ModeRequest) -> schema.ModeAnswer:
         """See operations.Operations.set_mode."""
         mode = Mode(request.mode)
-        trial = None
-        if request.confirm and mode is Mode.ENFORCE:
-            before = self._enforcing.trial.reverts_to if self._enforcing.trial else self._enforcing.mode
-            trial = Trial(reverts_at=self._clock.now() + request.confirm, reverts_to=before)
-        await self._keep(mode, trial)
-        problem = await self._enforcing.set_mode(mode, trial)
-        return self._answer(problem)
+        return await self._follow(mode, self._trial(mode, request.confirm))
 
     async def confirm(self) -> schema.ModeAnswer:
         """See operations.Operations.confirm."""
         if self._enforcing.trial is None:
             raise NotFoundError("nothing waits for a confirmation")
-        await self._keep(self._enforcing.mode, None)
-        return self._answer(await self._enforcing.confirm())
+        return await self._follow(self._enforcing.mode, None)
 
     async def panic(self) -> schema.ModeAnswer:
         """See operations.Operations.panic: the kernel first, the disk after."""
+        self._words += 1
         problem = await self._enforcing.set_mode(Mode.OBSERVE)
         await self._keep(Mode.OBSERVE, None)
         if problem:
             raise FirewallError(f"rules and sets could not be removed: {problem}; try p2pfw uninstall-rules as root")
         return self._answer("")
+
+    def _trial(self, mode: Mode, seconds: int | None) -> Trial | None:
+        """The trial that a request asks for; none where enforcement is confirmed already: nothing to revert."""
+        running = self._enforcing.trial
+        if not seconds or mode is Mode.OBSERVE or (self._enforcing.mode is Mode.ENFORCE and running is None):
+            return None
+        before = running.reverts_to if running is not None else self._enforcing.mode
+        return Trial(reverts_at=self._clock.now() + seconds, reverts_to=before)
+
+    async def _follow(self, mode: Mode, trial: Trial | None) -> schema.ModeAnswer:
+        """Keep it, then do it, unless another word came while the disk was at it: the last one counts."""
+        self._words += 1
+        word = self._words
+        await self._keep(mode, trial)
+        if word != self._words:
+            return self._answer("another command came meanwhile")
+        return self._answer(await self._enforcing.set_mode(mode, trial))
 
     def confirming(self) -> schema.Confirming | None:
         """The trial that runs."""
@@ -80,7 +95,11 @@ class Modes:
         await self._store.commit(Setting(name=MODE_SETTING, value=mode.value), Setting(name=TRIAL_SETTING, value=kept))
 
     async def _reverted(self) -> None:
-        await self._keep(self._enforcing.mode, None)
+        self._words += 1
+        try:
+            await self._keep(self._enforcing.mode, None)
+        except StoreError as error:  # what is kept says when the trial ends: a restart comes to the same
+            log.error("the end of a trial was not kept", extra={"error": str(error)})
 
     def _answer(self, problem: str) -> schema.ModeAnswer:
         enforcing = self._enforcing
