@@ -1,5 +1,6 @@
 """Puts the use cases of one node together, over ports. Which adapters stand behind the ports is node's business."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from p2pfw.app.originating import Originator
 from p2pfw.app.owning import Owning
 from p2pfw.app.peerbook import PeerBook
 from p2pfw.app.peering import Desk as PeeringDesk
-from p2pfw.app.peering import Peering
+from p2pfw.app.peering import Peering, owner_of
 from p2pfw.app.peers import PeerDesk
 from p2pfw.app.protecting import Protecting
 from p2pfw.app.recording import Recording
@@ -42,7 +43,10 @@ from p2pfw.core.gossip.swarm import Gossip
 from p2pfw.core.identity import Certificate, NetworkId, NodeId, OwnerId, Signer, network_id
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.protected import Strength
+from p2pfw.errors import PeerError
 from p2pfw.ports import Clock, FeedSource, Firewall, Machine, Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,13 +197,21 @@ class Assembly:
         self.explaining = Explaining(self.domain, self.book, self.enforcing, config.enforcer.set_prefix)
 
     def peer_hosts(self) -> list[str]:
-        """Addresses of peers that the operator named, and of those that are connected."""
+        """Addresses of named and fleet peers, as named and as connected; of no stranger that a hub let in."""
         dialled = [host_of(url) for url, _ in self.book.dialled()]
-        return [*dialled, *(session.address for session in self.peering.sessions)]
+        known = (one for one in self.peering.sessions if self.book.knows(one.node, owner_of(one)))
+        return [*dialled, *(session.address for session in known)]
 
     def _said(self, one: Announcement) -> None:
         """This node announced something: it is on disk; record it here and hand it on."""
-        self.judging.dirty(self.domain.record_own(one))
+        try:
+            outcome = self.domain.record_own(one)
+        except PeerError as error:  # what is said was checked for before; on disk it does no harm
+            log.error("this node's own word does not count", extra={"error": str(error), "reason": error.reason})
+            return
+        if outcome is not None:
+            self.judging.dirty(outcome.dirty)
+            self.recording.follow_own(outcome)
         self.peering.published([one])
 
 

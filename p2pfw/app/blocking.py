@@ -6,12 +6,13 @@ it silently. Extends, never shortens. Taking back is unblocking's, lists are imp
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
 from p2pfw import schema
 from p2pfw.app.announcing import Announcing, is_standing
 from p2pfw.app.enforcing import Mode
 from p2pfw.app.explaining import obstacle_text
+from p2pfw.app.judging import AT_ONCE
 from p2pfw.app.kit import Kit
 from p2pfw.app.marks import FORCE, NOTE
 from p2pfw.app.terms import Terms, covers, later, parse_all
@@ -25,6 +26,7 @@ from p2pfw.errors import ConflictError, NotAcceptableError
 from p2pfw.operations import Caller
 from p2pfw.ports import LocalRow, Put
 
+State = Literal["observed", "recorded", "installed"]
 SIGHTING_TTL: Final = 86_400
 """Seconds for which something that this machine saw counts (policy)."""
 
@@ -109,7 +111,14 @@ class Blocking:
     async def _settled(self, keys: Sequence[PrefixKey]) -> str:
         if self._enforcing.mode is Mode.OBSERVE or not keys:
             return ""
-        return await self._enforcing.settle(self._judging.ticket)
+        ticket = await self._judging.idle() if len(keys) > AT_ONCE else self._judging.ticket
+        problem = await self._enforcing.settle(ticket)
+        missing = next((key for key in keys if not self._enforcing.holds(key)), None)
+        return problem or (f"{key_text(missing)} is {self._verdict(missing)}" if missing is not None else "")
+
+    def _verdict(self, key: PrefixKey) -> str:
+        word = self._domain.adoption.verdict(key)
+        return f"{word.decision.word}: {word.reason.word}" if word is not None else "taken back again"
 
     def _answer(
         self,
@@ -121,13 +130,10 @@ class Blocking:
         *,
         waited: bool,
     ) -> schema.BlockAnswer:
-        state = "observed" if self._enforcing.mode is Mode.OBSERVE else "recorded"
-        if waited and not problem and self._enforcing.enforcing:
-            state = "installed"
         results = [
             schema.BlockResult(
                 prefix=key_text(key),
-                state=state,  # type: ignore[arg-type]  # one of the three words above
+                state=self._state(key, waited=waited),
                 expires=ending(_kept_end(ends[key], terms.until)),
                 extended=ends[key] is not None,
             )
@@ -141,6 +147,11 @@ class Blocking:
             results=results,
             not_installed=problem,
         )
+
+    def _state(self, key: PrefixKey, *, waited: bool) -> State:
+        if self._enforcing.mode is Mode.OBSERVE:
+            return "observed"
+        return "installed" if waited and self._enforcing.holds(key) else "recorded"
 
     # --- what stands in the way ------------------------------------------------------------------------------------
 
@@ -189,8 +200,7 @@ class Blocking:
         await self._store.commit(Put(row=row))
         self._domain.local.put(Source.SIGHTING, key, LocalEntry(until=until, added=now, category=kind))
         self._judging.dirty([key])
-        state = "observed" if self._enforcing.mode is Mode.OBSERVE else "recorded"
-        return schema.BlockResult(prefix=key_text(key), state=state, expires=ending(until))  # type: ignore[arg-type]
+        return schema.BlockResult(prefix=key_text(key), state=self._state(key, waited=False), expires=ending(until))
 
 
 def _kept_end(end: int | None, until: int) -> int:

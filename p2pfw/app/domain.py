@@ -100,10 +100,10 @@ class Domain:
 
     # --- this node's own word (announcing.OwnBook, renewing.OwnStatements) -----------------------------------------
 
-    def record_own(self, announcement: Announcement) -> Sequence[PrefixKey]:
-        """Take in what this node just signed; the prefixes to judge again."""
+    def record_own(self, announcement: Announcement) -> Recorded | None:
+        """Take in what this node just signed; None when it is known. PeerError: it does not count."""
         outcome = self.intake.load(announcement.raw, self._clock.now())
-        return outcome.dirty if isinstance(outcome, Recorded) else ()
+        return outcome if isinstance(outcome, Recorded) else None
 
     def own_block(self, key: PrefixKey) -> Statement | None:
         """This node's own BLOCK that holds on a prefix."""

@@ -54,6 +54,7 @@ class Housekeeping:
         self._prune_whitelist(now)
         self._refresh_protection()
         self._watch_clock()
+        node.recording.watch_identity()
         self._give_back_memory()
         self._prune_marks(now)
         try:

@@ -91,6 +91,7 @@ async def _load_voice(node: Assembly, settings: dict[str, object], *, alone: boo
         node.originator.hold(
             RESTORED, "it was restored from a backup and has not yet met a peer that knows what it said"
         )
+    node.recording.watch_identity()
     node.announcing.resume(row for row in rows if node.domain.own_block(PrefixKey(row.key)) is None)
 
 

@@ -105,9 +105,10 @@ class Originator:
 
     async def begin(self, last_epoch: int, newest: tuple[int, int]) -> None:
         """Start a new epoch above everything this node is known to have said; synced before it is used."""
-        self._epoch = max(int(self._clock.now() * MILLISECONDS), last_epoch + 1, newest[0] + 1)
-        self._seq = 0
-        await self._store.commit(Setting(name=EPOCH_SETTING, value=self._epoch))
+        async with self._order:
+            epoch = max(int(self._clock.now() * MILLISECONDS), last_epoch + 1, newest[0] + 1, self._epoch + 1)
+            await self._store.commit(Setting(name=EPOCH_SETTING, value=epoch))
+            self._epoch, self._seq = epoch, 0
 
     async def overtaken(self, epoch: int, seq: int) -> None:
         """A peer proved that we said something newer: move above it."""

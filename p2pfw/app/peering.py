@@ -6,6 +6,7 @@ intake, and what was recorded comes out as an effect.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from p2pfw.core.gossip.events import (
     Unhandled,
 )
 from p2pfw.core.identity import NodeId, OwnerId
-from p2pfw.core.token import Token
+from p2pfw.core.token import Token, key_hash
 from p2pfw.core.wire import (
     Bye,
     Frame,
@@ -160,7 +161,7 @@ class Peering:
         """The set of carried owners is another now; sessions with whom nobody names any more end."""
         self.handle(CarriedChanged())
         for session in self.sessions:
-            if not self._is_open and not self._book.knows(session.node, _owner_of(session)):
+            if not self._is_open and not self._book.knows(session.node, owner_of(session)):
                 self._close(session, "not-named")
 
     def drop_node(self, node: NodeId, reason: str) -> None:
@@ -185,12 +186,19 @@ class Peering:
         while True:
             deadline = self._core.next_deadline()
             nap = LONGEST_NAP if deadline is None else min(LONGEST_NAP, deadline - self._clock.monotonic())
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.0, nap)):
                     await self._wake.wait()
-            except TimeoutError:
-                self._perform(self._core.handle(self._moment(), Tick()))
             self._wake.clear()
+            self.tick()
+
+    def tick(self) -> bool:
+        """Let gossip do what is due, however busy the sessions are. True when something was."""
+        deadline = self._core.next_deadline()
+        if deadline is None or deadline > self._clock.monotonic():
+            return False
+        self._perform(self._core.handle(self._moment(), Tick()))
+        return True
 
     # --- SessionListener -------------------------------------------------------------------------------------------
 
@@ -203,8 +211,8 @@ class Peering:
             if self._invitations.find(proof.token) is None:
                 raise AdmissionError("bad-invitation", "its invitation is unknown, used up or expired")
             return
-        if not proof.inbound and self._asking is not None and self._asking.target.key_hash:
-            return  # the transport has compared the key hash of the invitation
+        if not proof.inbound and self._asking is not None and key_hash(proof.node) == self._asking.target.key_hash:
+            return  # the inviter that the invitation names; other calls of the same moment get no further by it
         if self._book.knows(proof.node, owner) or (self._is_open and proof.inbound):
             return
         raise AdmissionError("stranger", "neither its owner nor this node is configured here, and it has no invitation")
@@ -215,7 +223,8 @@ class Peering:
         if session.inbound and session.token:
             self._greet_joiner(session)
             return
-        if self._asking is not None and session.url == self._asking.target.url:
+        asking = self._asking.target if self._asking is not None else None
+        if asking is not None and (session.url, session.token) == (asking.url, asking.token):
             self._joiners.add(session.number)
             return
         self._sink.identified(session)
@@ -373,5 +382,6 @@ class Peering:
         return Moment(self._clock.now(), self._clock.monotonic())
 
 
-def _owner_of(session: PeerSession) -> OwnerId:
+def owner_of(session: PeerSession) -> OwnerId:
+    """Whose node a session is with, by the certificate that it showed."""
     return OwnerId(session.certificate.owner) if session.certificate is not None else OwnerId(session.node)

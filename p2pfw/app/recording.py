@@ -15,6 +15,7 @@ from p2pfw.core.announcement import Announcement, Kind, lifetime, records
 from p2pfw.core.gossip.events import Recorded
 from p2pfw.core.identity import NodeId
 from p2pfw.core.intake import Learned
+from p2pfw.core.intake import Recorded as Outcome
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import InputError, PeerError, StoreError
 from p2pfw.ports import PeerSession, Put, Setting
@@ -22,6 +23,7 @@ from p2pfw.ports import PeerSession, Put, Setting
 log = logging.getLogger(__name__)
 
 RESTORED: str = "restored"
+REVOKED: str = "revoked"
 
 
 class Ends(Protocol):
@@ -80,6 +82,21 @@ class Recording:
         if own and self._originator.is_held_by(RESTORED):
             self._spawn(self._relearned(node))
 
+    def follow_own(self, outcome: Outcome) -> None:
+        """What this node said itself has the same consequences."""
+        self._follow(Learned(dirty=[], revoked=outcome.revoked, certified=outcome.certified), self._domain.me.node)
+
+    def watch_identity(self) -> None:
+        """A node whose key is revoked, or whose certificate is long over, is heard by nobody: it falls silent."""
+        me, now = self._domain.me.node, self._clock.now()
+        if self._domain.directory.is_revoked(me):
+            self._originator.hold(REVOKED, "its key was revoked by its owner")
+        elif self._domain.directory.carried_owner(me, now) is None:
+            self._originator.hold(REVOKED, "its certificate ended more than 30 days ago")
+        elif self._originator.is_held_by(REVOKED):
+            self._originator.release(REVOKED)
+            self._announcing.released()
+
     # --- consequences ----------------------------------------------------------------------------------------------
 
     def _follow(self, learned: Learned, node: NodeId) -> None:
@@ -87,6 +104,8 @@ class Recording:
             self._events.tell("revoked", peer=self._book.name_of(revoked))
             if self.ends is not None:
                 self.ends.drop_node(revoked, "revoked")
+        if learned.revoked:
+            self.watch_identity()
         if learned.certified:
             self._certified(node)
 
@@ -136,10 +155,7 @@ class Recording:
         self._spawn(self._announce(Document(kind=Kind.EQUIVOCATION, body=proof, expires=expires)))
 
     async def _announce(self, document: Document) -> None:
-        try:
-            await self._originator.say([document])
-        except (StoreError, InputError) as error:
-            log.error("a proof could not be announced", extra={"error": str(error)})
+        await self._originator.say([document])
 
     async def _relearned(self, node: NodeId) -> None:
         own = self._domain.ledger.highest(self._domain.me.node)
@@ -154,4 +170,12 @@ class Recording:
         if self.spawn is None:
             work.close()
             return
-        self.spawn(work)
+        self.spawn(_survive(work))
+
+
+async def _survive(work: Coroutine[Any, Any, None]) -> None:
+    """A consequence that the disk refuses is told, and does not end the node."""
+    try:
+        await work
+    except (StoreError, InputError) as error:
+        log.error("a consequence was not drawn", extra={"error": str(error)})

@@ -27,17 +27,27 @@ from p2pfw.app.loading import load
 from p2pfw.app.owning import CERTIFICATE_SETTING
 from p2pfw.app.reloading import Reloading
 from p2pfw.config import Config
-from p2pfw.config.model import Enforcer, Node, Policy
+from p2pfw.config.model import Enforcer, Feed, Node, Policy
 from p2pfw.config.model import Mode as ConfiguredMode
 from p2pfw.config.readers import Endpoint
-from p2pfw.core.gossip.events import Moment, Tick
+from p2pfw.core.gossip.events import Moment
 from p2pfw.core.identity import Certificate, NodeId, OwnerId, SigningKey, Uses, certify
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.prefix import Prefix, PrefixKey
 from p2pfw.core.verdict import Decision
 from p2pfw.operations import Caller
 from p2pfw.ports import DialTarget, PeerRow
-from tests.app.fakes import START, FakeClock, FakeFeeds, FakeFirewall, FakeMachine, FakeStore, FakeTransport, SkewedClock, Wires
+from tests.app.fakes import (
+    START,
+    FakeClock,
+    FakeFeeds,
+    FakeFirewall,
+    FakeMachine,
+    FakeStore,
+    FakeTransport,
+    SkewedClock,
+    Wires,
+)
 
 DAY = 86_400
 CALLER = Caller(name="socket:0")
@@ -276,6 +286,7 @@ class World:
         enforce: bool = False,
         skew: float | None = None,
         start: bool = True,
+        feeds: tuple[Feed, ...] = (),
         **policy: Any,
     ) -> Running:
         """A node that runs. `policy`: keys of [policy]."""
@@ -285,6 +296,7 @@ class World:
             listen=replace(Config().listen, peer=Endpoint(host=f"10.0.0.{number}", port=7787)),
             enforcer=Enforcer(mode=ConfiguredMode.ENFORCE if enforce else ConfiguredMode.OBSERVE),
             policy=Policy(allow_files=(), **policy),
+            feeds=feeds,
         )
         who = Who(name=name, number=number, owner=owner, holds_owner_key=holds_owner_key, config=config)
         clock = self.clock if skew is None else SkewedClock(self.clock, skew)
@@ -364,13 +376,9 @@ class World:
             one.firewall.block[entry] -= skipped
 
     def _tick(self, one: Running) -> int:
-        gossip, peering = one.node.gossip, one.node.peering
-        deadline = gossip.next_deadline()
-        if deadline is None or deadline > one.clock.monotonic():
-            return 0
-        peering.handle(Tick())
-        again = gossip.next_deadline()
-        return int(again is None or again > one.clock.monotonic())
+        """Let gossip do what is due; 0 when it would do so for ever."""
+        deadline = one.node.gossip.next_deadline()
+        return int(one.node.peering.tick() and one.node.gossip.next_deadline() != deadline)
 
     async def _tasks(self, one: Running) -> int:
         done = 0
