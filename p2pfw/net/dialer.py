@@ -40,6 +40,11 @@ class _Keeping:
     problem: str = ""
     retry_at: float = 0.0
 
+    @property
+    def is_given_up(self) -> bool:
+        """All attempts were made."""
+        return self.task is not None and self.task.done()
+
 
 class Dialer:
     """Calls the wanted targets, and whoever is to be called once."""
@@ -50,10 +55,11 @@ class Dialer:
         self._addresses: frozenset[str] = frozenset()
 
     def want(self, targets: Sequence[DialTarget]) -> None:
-        """Keep these, and no others, from now on."""
+        """Keep these, and no others, from now on. One that was given up is called again."""
         wanted = {target.url: target for target in targets}
-        for url in [url for url, kept in self._kept.items() if wanted.get(url) != kept.target]:
+        for url in [url for url, kept in self._kept.items() if wanted.get(url) != kept.target or kept.is_given_up]:
             kept = self._kept.pop(url)
+            self._caller.answered.pop(url, None)
             if kept.task is not None:
                 kept.task.cancel()
         limits = self._registry.limits
@@ -85,11 +91,11 @@ class Dialer:
         ]
 
     def addresses(self) -> frozenset[str]:
-        """Of wanted peers: as written where they are literal, and where a call reached them last."""
+        """Of peers called for ever: as written where they are literal, and where a call reached them last."""
         return self._addresses
 
     def _note_addresses(self) -> None:
-        both = ((_literal(kept), kept.address) for kept in self._kept.values())
+        both = ((_literal(kept), kept.address) for kept in self._kept.values() if kept.target.persistent)
         self._addresses = frozenset(address for pair in both for address in pair if address)
 
     async def _keep(self, kept: _Keeping) -> None:
