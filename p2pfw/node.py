@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from p2pfw.firewall.backends import make_firewall
 from p2pfw.host.clock import SystemClock
 from p2pfw.host.process import give_back_memory, memory_bytes
 from p2pfw.host.surroundings import Surroundings
+from p2pfw.net.discovery import LanDiscovery
 from p2pfw.net.transport import WebsocketTransport
 from p2pfw.store.keyfile import Purpose, read_key
 from p2pfw.store.lock import StateLock
@@ -121,6 +122,7 @@ class Node:
                     ("feeding", node.feeding.run()),
                     ("housekeeping", self.housekeeping.run()),
                     ("lag", self.housekeeping.measure_lag()),
+                    *self._discovery(),
                 )
             ]
             node.peers.redial()
@@ -128,6 +130,14 @@ class Node:
             await self._stop.wait()
             for task in running:
                 task.cancel()
+
+    def _discovery(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+        """The task that looks for peers on the LAN, where the operator wants it."""
+        if self.config.discovery.mdns:
+            node = self.assembly
+            node.peers.discovery = found = LanDiscovery(node.domain.me.network, node.household.bound)
+            node.health.complaints.append(node.peers.discovery_lines)
+            yield "discovery", found.run(node.peers.redial)
 
     async def _assume_installed(self, mode: Mode) -> None:
         """What the kernel still holds was adopted when this process last ran: hysteresis goes on for it."""

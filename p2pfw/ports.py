@@ -3,7 +3,7 @@
 An adapter (net, firewall, store) implements a port; a test implements it in memory. Nothing here does anything.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -507,4 +507,21 @@ class Transport(Protocol):
 
     async def stop(self) -> None:
         """Say goodbye to all; nothing is accepted, dialled or delivered when this returns."""
+        ...
+
+
+class Discovery(Protocol):
+    """Who may be a peer nearby. Rumours: an address to call, and nothing about who is there."""
+
+    def found(self) -> list[str]:
+        """Addresses as ws:// URLs, bounded; without this node's own."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """What keeps it from finding anybody, in words for the operator; "" while nothing does."""
+        ...
+
+    async def run(self, changed: Callable[[], None]) -> None:
+        """Look, for ever, and never fail; `changed` is called when `found` changed, and now and then."""
         ...

@@ -18,7 +18,7 @@ from p2pfw.core.times import rfc3339
 from p2pfw.core.trust import parse_trust
 from p2pfw.errors import InputError, NotFoundError
 from p2pfw.operations import Caller
-from p2pfw.ports import DialState, DialTarget, PeerRow, PeerSession, Put, Transport
+from p2pfw.ports import DialState, DialTarget, Discovery, PeerRow, PeerSession, Put, Transport
 
 MILLISECONDS: Final = 1_000
 
@@ -30,6 +30,7 @@ class PeerDesk:
         self._domain, self._judging, self._store, self._events = kit.domain, kit.judging, kit.store, kit.events
         self._book, self._peering, self._gossip = book, peering, gossip
         self.transport: Transport | None = None
+        self.discovery: Discovery | None = None
         self.on_change: Callable[[], None] | None = None
 
     # --- edits -----------------------------------------------------------------------------------------------------
@@ -70,13 +71,15 @@ class PeerDesk:
             await self._judging.idle()
 
     def redial(self) -> None:
-        """Tell the transport whom to call."""
+        """Tell the transport whom to call: who was named, then who may be nearby (protocol 7)."""
         if self.transport is None:
             return
         targets: dict[str, DialTarget] = {}
         for url, named in self._book.dialled():
             node = NodeId(named.id) if self._is_node(named) else None
             targets.setdefault(url, DialTarget(url=url, node=node))
+        for url in self.discovery.found() if self.discovery is not None else ():
+            targets.setdefault(url, DialTarget(url=url, persistent=False))
         self.transport.dial(list(targets.values()))
 
     def _is_node(self, named: Named) -> bool:
@@ -102,6 +105,12 @@ class PeerDesk:
             distrusted=request.distrust if request.trust is None else False,
             forgotten=False,
         )
+
+    def discovery_lines(self) -> Iterator[schema.HealthLine]:
+        """What keeps this node from finding peers nearby, for health."""
+        if self.discovery is not None and self.discovery.problem:
+            remedy = "name peers with addresses, or set discovery.mdns = false"
+            yield schema.HealthLine(level="warning", code="discovery", text=self.discovery.problem, remedy=remedy)
 
     # --- views -----------------------------------------------------------------------------------------------------
 

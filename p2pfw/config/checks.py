@@ -136,8 +136,8 @@ def _of_meaning(config: Config) -> Iterator[str]:
         yield "api.rfw is accepted and not yet served"
     if config.listen.advertise and config.listen.peer is None:
         yield "listen.advertise tells peers addresses, and listen.peer is off"
-    if config.discovery.charter and places.has("node.network"):
-        yield "discovery.charter names the network: node.network is not used"
+    if config.discovery.charter:
+        yield "discovery.charter is accepted and not yet used: node.network names the network"
     for feed in config.feeds:
         if feed.adopt is Adopt.DIRECT and places.has(f"feed.{feed.name}.trust"):
             yield f'feed.{feed.name}.trust counts only with adopt = "voice"'
