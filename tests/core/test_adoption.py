@@ -211,6 +211,21 @@ def test_what_is_dirty_goes_before_the_rest_of_a_full_judgement():
     assert [change.key for change in adoption.judge_some(NOW, 1)] == [key("192.0.2.1")]
 
 
+def test_what_was_marked_together_is_judged_together():
+    """Two lists that interleave as numbers: all of one before any of the other, as the memos of the last one need."""
+    book, adoption = made(a=0.9)
+    lists = [[HOST + (2 * number + of << 8) for number in range(100)] for of in (0, 1)]
+    for keys in lists:
+        adoption.mark(keys)
+        for one in keys:
+            book.say(one, said("a"))
+    while adoption.pending:
+        adoption.judge_some(NOW, 7)
+
+    assert {*list(book.asked)[:100]} in [{*keys} for keys in lists]
+    assert book.asked.total() == 200
+
+
 def test_a_few_can_be_judged_at_once():
     """judge_these: whatever waits, and they are dirty no more."""
     book, adoption = made(a=0.9)
