@@ -184,7 +184,8 @@ def pack(keys: Sequence[PrefixKey]) -> bytes:
 
 def unpack(packed: bytes) -> tuple[PrefixKey, ...]:
     """What `pack` packed, sorted; what is no prefix (a damaged row) is left out, and comes again with a refresh."""
-    found = {int.from_bytes(packed[at : at + KEY_BYTES]) for at in range(0, len(packed), KEY_BYTES)}
+    whole = len(packed) - len(packed) % KEY_BYTES
+    found = {int.from_bytes(packed[at : at + KEY_BYTES]) for at in range(0, whole, KEY_BYTES)}
     return tuple(PrefixKey(key) for key in sorted(found) if _is_key(key))
 
 

@@ -89,7 +89,7 @@ def sieve(keys: Iterable[PrefixKey]) -> Sieved:
     kept: list[PrefixKey] = []
     dropped: dict[str, int] = {}
     for key in sorted(set(keys)):
-        reason = WIDE if key_width(key) > FEED_WIDTH[is_v6(key)] else SPECIAL if _is_special(key) else ""
+        reason = SPECIAL if _is_special(key) else WIDE if key_width(key) > FEED_WIDTH[is_v6(key)] else ""
         if reason:
             dropped[reason] = dropped.get(reason, 0) + 1
         else:
