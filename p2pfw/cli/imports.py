@@ -1,5 +1,7 @@
 """import: a list, whole or nothing, with progress for whoever watches."""
 
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -36,7 +38,10 @@ def import_(invocation: Invocation, /, file: str, name: str | None, local_only: 
         first = source.read(_SNIFFED)
         terms = {**said, "format": name or sniff(first), "local_only": int(local_only) or None}
         target = f"/v1/import{query(terms)}"
-        with invocation.stream("POST", target, _pieces(first, source), Content_Type="text/plain") as exchange:
+        pieces = _pieces(first, source)
+        if sys.stderr.isatty() and not invocation.quiet:
+            pieces = _watched(pieces, source)
+        with invocation.stream("POST", target, pieces, Content_Type="text/plain") as exchange:
             _follow(invocation, exchange.lines())
 
 
@@ -64,6 +69,19 @@ def _pieces(first: bytes, source: BinaryIO) -> Iterator[bytes]:
     yield first
     while piece := source.read(PIECE):
         yield piece
+
+
+def _watched(pieces: Iterator[bytes], source: BinaryIO) -> Iterator[bytes]:
+    """The same, with a bar on stderr; of unknown length where the source is a pipe."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    found = os.fstat(source.fileno())
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("sending", total=found.st_size if stat.S_ISREG(found.st_mode) else None)
+        for piece in pieces:
+            yield piece
+            progress.advance(task, len(piece))
 
 
 def _follow(invocation: Invocation, lines: Iterator[bytes]) -> None:

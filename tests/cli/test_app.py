@@ -1,5 +1,7 @@
 """The command line as a whole."""
 
+import signal
+import socket
 import subprocess
 import sys
 
@@ -123,6 +125,24 @@ def test_a_reader_that_leaves_is_no_error(node):
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 1
+
+
+def test_control_c_ends_a_command_without_a_traceback(socket_dir):
+    """130, the shell's convention; `events --follow` is ended so every day."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(socket_dir / "s"))
+    listener.listen()
+    argv = [sys.executable, "-m", "p2pfw", "--socket", str(socket_dir / "s"), "events", "--follow"]
+    with listener, subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65_536)
+            head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+            connection.sendall(head + b'9\r\n{"id":1}\n\r\n')
+            assert process.stdout.readline() == b'{"id":1}\n'
+            process.send_signal(signal.SIGINT)
+            assert process.wait() == Exit.INTERRUPTED
+            assert process.stderr.read() == b""
 
 
 def test_colours_are_for_terminals_only(node):

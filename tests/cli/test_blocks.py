@@ -1,6 +1,10 @@
 """block, unblock, retract, import: what is sent, what is said, and how refusals end."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 
@@ -162,6 +166,23 @@ def test_import_streams_a_file_and_says_what_became_of_it(node, p2pfw, tmp_path)
     assert done == (0, "2 entries in 1 announcements installed\n", "1 left out: whitelist\n")
     assert node.last.body == listed
     assert node.last.query == {"format": "plain", "ttl": "7d", "category": "scan", "reason": "a b", "local_only": "1"}
+
+
+def test_import_at_a_terminal_shows_how_far_it_is(node, tmp_path):
+    """A bar on stderr, and the stages; stdout has the result alone."""
+    file = tmp_path / "list"
+    file.write_bytes(b"203.0.113.9\n" * 20_000)
+    node.answer("POST", "/v1/import", DONE)
+    master, slave = pty.openpty()
+    argv = [sys.executable, "-m", "p2pfw", "--socket", str(node.path), "import", str(file)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=slave, check=True, env={**os.environ, "TERM": "xterm"})
+    os.close(slave)
+    seen = os.read(master, 65_536).decode()
+    os.close(master)
+
+    assert done.stdout == b"2 entries in 1 announcements installed\n"
+    assert "sending" in seen
+    assert "parsed: 2 entries" in seen
 
 
 def test_import_reads_standard_input(node, p2pfw):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from p2pfw.cli import service
+from p2pfw.cli.invocation import Invocation
 from p2pfw.cli.service import UNIT, unit_files
 
 REPOSITORY = Path(__file__).parents[2]
@@ -78,3 +79,23 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
     )
 
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_what_systemd_says_is_passed_on_and_stops_nothing(monkeypatch, tmp_path, capsys):
+    """Each command is run, in order; one that fails or is missing is named, and the rest goes on."""
+    record = tmp_path / "record"
+    for name, code in (("systemctl", 0), ("systemd-sysusers", 3)):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho "{name} $*" >> {record}\necho "no luck" >&2\nexit {code}\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setattr(service, "_BOOTED", tmp_path)
+    commands = (("systemd-sysusers", "x.conf"), ("systemd-missing",), ("systemctl", "daemon-reload"))
+
+    service._run_systemd(Invocation(), Path("/"), commands)
+
+    assert record.read_text() == "systemd-sysusers x.conf\nsystemctl daemon-reload\n"
+    said = capsys.readouterr().err
+    assert "systemd-sysusers x.conf: no luck" in said
+    assert "systemd-missing did not work" in said
+    assert "daemon-reload:" not in said
