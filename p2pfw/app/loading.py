@@ -18,6 +18,7 @@ from p2pfw.app.peerbook import Named
 from p2pfw.app.recording import RESTORED
 from p2pfw.app.renewing import RENEWED_SETTING
 from p2pfw.config import Config, read_allow
+from p2pfw.core.announcement import MAX_LIFETIME
 from p2pfw.core.localbook import LocalEntry
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.records import Category
@@ -92,7 +93,7 @@ async def _load_voice(node: Assembly, settings: dict[str, object], *, alone: boo
             RESTORED, "it was restored from a backup and has not yet met a peer that knows what it said"
         )
     node.recording.watch_identity()
-    node.announcing.resume(row for row in rows if node.domain.own_block(PrefixKey(row.key)) is None)
+    node.announcing.resume(row for row in rows if not _is_said(node, row))
 
 
 def _intentions(node: Assembly) -> Iterator[IntentionRow]:
@@ -101,11 +102,17 @@ def _intentions(node: Assembly) -> Iterator[IntentionRow]:
     for row in node.ports.store.rows(IntentionRow):
         key = PrefixKey(row.key)
         ended = 0 < row.until <= now or domain.stamp_floor(key) > row.added
-        said = not is_standing(row.until, row.added) and domain.own_block(key) is not None
-        if ended or said:
+        if ended or (_is_said(node, row) and not is_standing(row.until, row.added)):
             node.ports.store.post(Drop(table=IntentionRow, identity=row.key))
         else:
             yield row
+
+
+def _is_said(node: Assembly, row: IntentionRow) -> bool:
+    """True when what is announced lasts as long as what was meant, or as an announcement of it would have."""
+    said = node.domain.own_block(PrefixKey(row.key))
+    longest = row.added + MAX_LIFETIME
+    return said is not None and said.expires >= min(row.until or longest, longest)
 
 
 def _number(settings: dict[str, object], name: str) -> int:

@@ -11,12 +11,13 @@ from p2pfw.app.explaining import Names
 from p2pfw.app.kit import Kit
 from p2pfw.app.marks import FORCE, NOTE
 from p2pfw.core.announcement import Action
+from p2pfw.core.localbook import LocalEntry
 from p2pfw.core.prefix import PrefixKey, key_text
 from p2pfw.core.statement import Source
 from p2pfw.core.verdict import Decision
 from p2pfw.errors import NotFoundError
 from p2pfw.operations import Caller
-from p2pfw.ports import Drop, LocalRow
+from p2pfw.ports import Drop, IntentionRow, LocalRow, Put
 
 
 class Unblocking:
@@ -24,7 +25,7 @@ class Unblocking:
 
     def __init__(self, kit: Kit, announcing: Announcing, names: Names) -> None:
         self._domain, self._judging, self._enforcing = kit.domain, kit.judging, kit.enforcing
-        self._events, self._announcing, self._names = kit.events, announcing, names
+        self._store, self._events, self._announcing, self._names = kit.store, kit.events, announcing, names
 
     async def unblock(self, key: PrefixKey, scope: str, caller: Caller) -> schema.UnblockAnswer:
         """See operations.Operations.unblock."""
@@ -33,8 +34,9 @@ class Unblocking:
         if not own and not others:
             raise NotFoundError(self._not_ours(key, scope), field="prefix", hint=self._hint(key))
         drops = [Drop(table=LocalRow, identity=(source, key)) for source in ("operator", FORCE, NOTE)]
+        standing, local = self._domain.standing.get(key), self._domain.local.get(Source.OPERATOR, key)
         await self._announcing.retract([key], *drops, pardon=max(others) if others else None)
-        self._forget(key)
+        await self._forget(key, standing, local)
         self._judging.dirty([key])
         self._events.tell("unblock", prefix=key_text(key), by=caller.name, pardoned=bool(others))
         if self._enforcing.mode is Mode.ENFORCE:
@@ -60,10 +62,24 @@ class Unblocking:
         known = key in domain.standing or key in self._announcing.waiting
         return known or domain.own_end(key) is not None or domain.local_end(key) is not None
 
-    def _forget(self, key: PrefixKey) -> None:
+    async def _forget(self, key: PrefixKey, standing: IntentionRow | None, local: LocalEntry | None) -> None:
+        """What was taken back, and nothing that was given anew while the disk was at it: that is put back there."""
+        if standing is not None:
+            self._domain.forget_intention(key, standing)
+        now = self._domain.local.get(Source.OPERATOR, key)
+        if now is not None and now is not local:
+            row = LocalRow(
+                source=Source.OPERATOR.value,
+                key=key,
+                until=now.until,
+                category=now.category,
+                reason=now.reason,
+                added=now.added,
+            )
+            await self._store.commit(Put(row=row))
+            return
         self._domain.local.drop(Source.OPERATOR, key)
-        self._domain.standing.pop(key, None)
-        if self._domain.marks.drop(key):
+        if key not in self._announcing.waiting and self._domain.marks.drop(key):
             self._enforcing.allow_changed()
 
     def _still(self, key: PrefixKey) -> list[str]:
