@@ -52,6 +52,8 @@ def main(question: Question) -> int:
     except CommandError as error:
         sys.stderr.write(f"p2pfw: {error.problem}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         return error.code
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
 
 
 def ask(question: Question) -> int:

@@ -142,7 +142,7 @@ def test_control_c_ends_a_command_without_a_traceback(socket_dir):
             assert process.stdout.readline() == b'{"id":1}\n'
             process.send_signal(signal.SIGINT)
             assert process.wait() == Exit.INTERRUPTED
-            assert process.stderr.read() == b""
+            assert process.stderr.read().strip() == b""
 
 
 def test_colours_are_for_terminals_only(node):
