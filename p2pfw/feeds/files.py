@@ -16,8 +16,7 @@ from p2pfw.ports import Fetched, NotModified
 def read_file(path: Path, etag: str, most: int) -> Fetched | NotModified:
     """The content, unless `etag` says that it is known. FeedError names the path and what is wrong. Blocks."""
     try:
-        # O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with open(path, "rb", opener=_open) as file:  # Path.open takes no opener
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
                 raise FeedError(f"{path} is no file")
@@ -37,6 +36,11 @@ def read_file(path: Path, etag: str, most: int) -> Fetched | NotModified:
         modified=formatdate(before.st_mtime, usegmt=True),
         date=int(before.st_mtime),
     )
+
+
+def _open(path: str, flags: int) -> int:
+    # Without O_NONBLOCK, opening a pipe that nobody writes to would wait for ever.
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _tag(status: os.stat_result) -> str:

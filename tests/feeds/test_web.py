@@ -1,0 +1,318 @@
+"""p2pfw.feeds.web against a real server: what is asked, what is taken, and where reading stops."""
+
+import asyncio
+import gzip
+
+import pytest
+from aiohttp import web
+
+from p2pfw.errors import FeedError
+from p2pfw.feeds.source import FeedReader
+from p2pfw.feeds.web import Patience
+from p2pfw.ports import FeedPlace, Fetched, NotModified
+from tests.feeds.server import publishing
+
+LIST = b"# drop\n203.0.113.0/24\n"
+AGENT = "p2pfw/0.1.0 (+web-1)"
+DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+QUICK = Patience(connect=5.0, silence=0.2, whole=20.0)
+MOST = 100_000
+
+
+@pytest.fixture
+async def publisher():
+    """A publisher on loopback."""
+    async with publishing() as made:
+        yield made
+
+
+def place(url, **more):
+    """Where to fetch."""
+    return FeedPlace(url=url, **{"max_bytes": MOST, **more})
+
+
+async def fetch(url, patience=None, **more):
+    """One attempt."""
+    return await FeedReader(AGENT, patience).fetch(place(url, **more))
+
+
+async def test_content_comes_with_its_validators_and_date(publisher):
+    """What the next request needs, and how old the list is by its own date."""
+    url = publisher.says("/list", LIST, ETag='"v1"', Last_Modified=DATE)
+
+    assert await fetch(url) == Fetched(data=LIST, etag='"v1"', modified=DATE, date=784111777)
+
+
+async def test_a_list_without_validators_has_none(publisher):
+    """No date is 0, never the server's clock: that says nothing about the list."""
+    assert await fetch(publisher.says("/list", LIST)) == Fetched(data=LIST, etag="", modified="", date=0)
+
+
+async def test_the_request_is_honest_and_has_no_cookies(publisher):
+    """Publishers see who asks; nothing that they set comes back to them."""
+    url = publisher.says("/list", LIST, Set_Cookie="track=1")
+    await fetch(url)
+    await fetch(url)
+
+    assert {request.headers["User-Agent"] for request in publisher.seen} == {AGENT}
+    assert all("Cookie" not in request.headers for request in publisher.seen)
+    assert all("If-None-Match" not in request.headers for request in publisher.seen)
+
+
+async def test_an_unchanged_list_is_not_sent_again(publisher):
+    """Both validators are sent, and 304 is an answer of its own."""
+    url = publisher.says("/list", status=304)
+
+    assert await fetch(url, etag='"v1"', modified=DATE) == NotModified()
+    (request,) = publisher.seen
+    assert (request.headers["If-None-Match"], request.headers["If-Modified-Since"]) == ('"v1"', DATE)
+
+
+async def test_304_that_nobody_asked_for_is_an_error(publisher):
+    """Without validators there is nothing that could be unchanged."""
+    with pytest.raises(FeedError, match="HTTP 304"):
+        await fetch(publisher.says("/list", status=304))
+
+
+@pytest.mark.parametrize("status", [204, 206, 401, 403, 404, 410, 500, 502])
+async def test_only_200_is_a_list(publisher, status):
+    """A part, a login page's status or an error is named and not read."""
+    with pytest.raises(FeedError, match=f"HTTP {status}") as caught:
+        await fetch(publisher.says("/list", LIST if status != 204 else b"", status=status))
+    assert caught.value.retry_after == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "seconds"),
+    [
+        (429, "3600", 3600),
+        (503, "120", 120),
+        (429, "99999999", 86_400),
+        (429, "999999999999999999", 0),
+        (429, "-5", 0),
+        (429, DATE, 0),
+        (500, "60", 0),
+    ],
+)
+async def test_a_publisher_may_ask_for_time(publisher, status, header, seconds):
+    """Retry-After in seconds with 429 and 503, a day at most; anything else is our own patience."""
+    with pytest.raises(FeedError) as caught:
+        await fetch(publisher.says("/list", status=status, Retry_After=header))
+    assert caught.value.retry_after == seconds
+
+
+# --- bounds ------------------------------------------------------------------------------------------------------
+
+
+async def test_exactly_the_limit_is_read(publisher):
+    """The bound is for more than max_bytes."""
+    assert len((await fetch(publisher.says("/list", b"1" * MOST))).data) == MOST
+
+
+async def test_a_longer_list_is_not_even_begun(publisher):
+    """Content-Length says it before the first byte."""
+    with pytest.raises(FeedError, match="more than 100000 bytes") as caught:
+        await fetch(publisher.says("/list", b"1" * (MOST + 1)))
+    assert "max_bytes" in caught.value.hint
+
+
+async def test_reading_stops_when_an_endless_list_goes_over_the_limit(publisher):
+    """Without a length: the server never gets to send what it has."""
+    sent = 0
+
+    async def answer(request):
+        nonlocal sent
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(10_000):
+            await response.write(b"203.0.113.1\n" * 1_000)
+            sent += 12_000
+        return response
+
+    publisher.answers["/list"] = answer
+    with pytest.raises(FeedError, match="more than 100000 bytes"):
+        await fetch(publisher.url("/list"))
+    assert sent < 50_000_000
+
+
+async def test_gzip_is_unpacked_within_the_same_bound(publisher):
+    """Asked for, and unpacked by us."""
+    url = publisher.says("/list", gzip.compress(LIST), Content_Encoding="gzip")
+
+    assert (await fetch(url)).data == LIST
+    assert publisher.seen[0].headers["Accept-Encoding"] == "gzip"
+
+
+async def test_a_gzipped_file_is_a_list_too(publisher):
+    """`list.txt.gz` without any Content-Encoding."""
+    url = publisher.says("/list.txt.gz", gzip.compress(LIST), Content_Type="application/gzip")
+
+    assert (await fetch(url)).data == LIST
+
+
+async def test_a_gzip_bomb_does_not_go_off(publisher):
+    """Ten megabytes of zeros in ten kilobytes: refused at the bound, not at the end."""
+    bomb = gzip.compress(bytes(10_000_000))
+    assert len(bomb) < MOST
+
+    with pytest.raises(FeedError, match="unpacks to more than 100000 bytes"):
+        await fetch(publisher.says("/list", bomb, Content_Encoding="gzip"))
+
+
+async def test_an_encoding_that_was_not_asked_for_is_refused(publisher):
+    """Bytes that we cannot read are no list."""
+    with pytest.raises(FeedError, match="encoded as 'br'"):
+        await fetch(publisher.says("/list", LIST, Content_Encoding="br"))
+
+
+async def test_a_long_validator_is_not_kept(publisher):
+    """What is sent back with every request has a bound as well."""
+    assert (await fetch(publisher.says("/list", LIST, ETag=f'"{"x" * 600}"'))).etag == ""
+
+
+# --- connections that end badly ------------------------------------------------------------------------------------
+
+
+async def test_a_truncated_list_is_no_list(publisher):
+    """Fewer bytes than announced: half a list would unblock the other half."""
+
+    async def answer(request):
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(LIST)
+        request.transport.close()
+        return response
+
+    publisher.answers["/list"] = answer
+    with pytest.raises(FeedError, match="broke before the end"):
+        await fetch(publisher.url("/list"))
+
+
+async def test_a_truncated_stream_is_no_list(publisher):
+    """Chunks without their end."""
+
+    async def answer(request):
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(LIST)
+        request.transport.close()
+        return response
+
+    publisher.answers["/list"] = answer
+    with pytest.raises(FeedError, match="broke before the end"):
+        await fetch(publisher.url("/list"))
+
+
+async def test_a_server_that_falls_silent_is_left(publisher):
+    """No bytes for a while, and the attempt is over: whatever came is thrown away."""
+    released = asyncio.Event()
+
+    async def answer(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(LIST)
+        await released.wait()
+        return response
+
+    publisher.answers["/list"] = answer
+    with pytest.raises(FeedError, match="too long"):
+        await fetch(publisher.url("/list"), QUICK)
+    released.set()
+
+
+async def test_a_server_that_drips_is_left(publisher):
+    """A byte now and then is no silence; the whole has its own bound."""
+    released = asyncio.Event()
+
+    async def answer(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while not released.is_set():
+            await response.write(b"#")
+            await asyncio.sleep(0.01)
+        return response
+
+    publisher.answers["/list"] = answer
+    with pytest.raises(FeedError, match="too long"):
+        await fetch(publisher.url("/list"), Patience(connect=5.0, silence=60.0, whole=0.5))
+    released.set()
+
+
+async def test_nobody_listens(unused_tcp_port):
+    """The refusal is in words."""
+    with pytest.raises(FeedError, match="cannot connect"):
+        await fetch(f"http://127.0.0.1:{unused_tcp_port}/list")
+
+
+async def test_what_speaks_no_http_is_named():
+    """An SSH server's greeting, for instance."""
+
+    async def greet(_, writer):
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(FeedError):
+            await fetch(f"http://127.0.0.1:{port}/list")
+
+
+async def test_plain_http_is_not_taken_for_https(publisher):
+    """TLS that cannot be spoken is an error, never a reason to go without."""
+    with pytest.raises(FeedError, match=r"cannot connect|broke"):
+        await fetch(publisher.says("/list", LIST).replace("http://", "https://"))
+
+
+# --- redirects ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_redirects_are_followed(publisher, status):
+    """To where the list is, with the same honest request."""
+    publisher.says("/new/list", LIST)
+    url = publisher.says("/list", status=status, Location="new/list")
+
+    assert (await fetch(url)).data == LIST
+    assert [request.path for request in publisher.seen] == ["/list", "/new/list"]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["file:///etc/passwd", "ftp://lists.example.net/list", "data:text/plain,203.0.113.1", "//:80/", ""],
+)
+async def test_redirects_lead_nowhere_but_to_http(publisher, target):
+    """Not to a file of this machine, whatever the publisher says."""
+    with pytest.raises(FeedError, match="which is not followed"):
+        await fetch(publisher.says("/list", status=302, Location=target))
+    assert len(publisher.seen) == 1
+
+
+async def test_redirects_go_round_only_so_often(publisher):
+    """A loop ends."""
+    with pytest.raises(FeedError, match="more than 5 redirects"):
+        await fetch(publisher.says("/list", status=302, Location="/list"))
+    assert len(publisher.seen) == 6
+
+
+def test_redirects_never_lose_tls():
+    """From https to http anybody on the way could write the list; the other way round is welcome."""
+    from yarl import URL
+
+    from p2pfw.feeds.web import _next
+
+    with pytest.raises(FeedError, match="anybody on the way could change"):
+        _next(URL("https://lists.example.net/list"), "http://lists.example.net/list")
+    assert _next(URL("http://lists.example.net/list"), "https://lists.example.net/x").scheme == "https"
+
+
+def test_redirects_with_a_password_are_not_followed():
+    """A publisher has no business to make us log in somewhere."""
+    from yarl import URL
+
+    from p2pfw.feeds.web import _next
+
+    with pytest.raises(FeedError, match="which is not followed"):
+        _next(URL("https://lists.example.net/list"), "https://user:pass@intern.example.net/")
