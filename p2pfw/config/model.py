@@ -58,9 +58,7 @@ class Node:
     """[node]: who this is and where it keeps what it knows."""
 
     name: str = one(readers.NAME, "Shown to peers and people; no identity.", default="node", derived="the host name")
-    network: str = one(
-        readers.NETWORK, "Announcements and sessions never cross networks. A charter overrides it.", default="p2pfw"
-    )
+    network: str = one(readers.NETWORK, "Announcements and sessions never cross networks.", default="p2pfw")
     state_dir: Path = one(
         readers.PATH,
         "Keys and database, mode 0700; one node a directory.",
@@ -226,7 +224,7 @@ class Discovery:
         readers.FLAG, "Look for nodes on the LAN; identity is proven by the session all the same.", default=False
     )
     charter: Path | None = one(
-        readers.OPTIONAL_PATH, "A charter: members, seeds, and the network; overrides node.network.", default=""
+        readers.OPTIONAL_PATH, "A charter: members, seeds, and the network; accepted, not yet used.", default=""
     )
 
 
