@@ -24,6 +24,8 @@ BODY_SECONDS: Final = 10.0
 """For a JSON body to arrive whole."""
 MAX_BODY: Final = 256 << 10
 """Bytes of a JSON body: 1,024 prefixes with room to spare."""
+MAX_TEXT: Final = 256
+"""Characters of a query parameter; as schema.Text."""
 _FLAGS: Final = {"1": True, "true": True, "0": False, "false": False}
 _NUMBER: Final = re.compile(r"[0-9]{1,12}")
 
@@ -45,8 +47,11 @@ class Call:
         return _text(self.argument, "id")
 
     def text(self, name: str, default: str = "") -> str:
-        """A query parameter."""
-        return _text(self.request.query.get(name, default), name)
+        """A query parameter; InputError when it is too long, or cannot be printed."""
+        text = self.request.query.get(name, default)
+        if len(text) > MAX_TEXT:
+            raise InputError(f"{name} has more than {MAX_TEXT} characters", field=name)
+        return _text(text, name)
 
     def number(self, name: str, default: int, *, least: int = 0) -> int:
         """A whole number of at most twelve digits; InputError."""

@@ -110,12 +110,22 @@ def _parameter(route: Route, name: str, place: str) -> dict[str, Any]:
     return {"name": name, "in": place, "required": place == "path", "schema": shape}
 
 
+def _shape(media: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """OpenAPI 3.1 has no word for a stream: of those it is text, and `x-line` says what each line or event holds."""
+    match media:
+        case "application/json":
+            return answer
+        case "text/plain":
+            return {"type": "string"}
+        case _:
+            return {"type": "string", "x-line": answer.get("items", answer)}
+
+
 def _responses(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "as asked"}
     if route.status != 204:
         answer = {"type": "object"} if route.answer is dict else by_type.get(repr(route.answer), {})
-        shapes = {media: answer if media == "application/json" else {"type": "string"} for media in route.media}
-        good["content"] = {media: {"schema": shape} for media, shape in shapes.items()}
+        good["content"] = {media: {"schema": _shape(media, answer)} for media in route.media}
     responses = {str(route.status): good}
     if route.name == "blocklist":
         responses["304"] = {"description": "it is what If-None-Match names"}

@@ -35,7 +35,7 @@ class Reading:
 
     async def blocklist(self, call: Call) -> web.StreamResponse:
         """GET /v1/blocklist."""
-        kind = call.text("format") or preferred(call.header(hdrs.ACCEPT))
+        kind = call.text("format", preferred(call.header(hdrs.ACCEPT)))
         variant = Variant(
             format=kind,
             family=call.number("family", 0),
@@ -68,11 +68,10 @@ class Reading:
 
     async def listing(self, call: Call) -> web.StreamResponse:
         """GET /v1/list."""
-        contains = call.text("contains")
         found = self.operations.listing(
             call.text("view", "adopted"),
             call.text("origin"),
-            Prefix.parse(contains) if contains else None,
+            Prefix.parse(call.text("contains")) if "contains" in call.request.query else None,
             call.number("limit", DEFAULT_LIMIT, least=1),
             call.text("cursor"),
         )

@@ -111,5 +111,5 @@ async def serving(folder: Path, **settings: object) -> AsyncIterator[Served]:
 
 async def eventually(condition) -> None:
     """Until it holds; the hang guard of the run ends it otherwise."""
-    while not condition():
+    while not condition():  # noqa: ASYNC110  # there is nothing to wait on
         await asyncio.sleep(0.005)

@@ -42,12 +42,12 @@ def put(operations: FakeOperations, *texts: str, until: int = NOW + 60) -> None:
 async def test_the_format_is_asked_for_or_accepted(served: Served, query: str, accept: str, media: str):
     """?format= wins; else what Accept likes best; else JSON."""
     put(served.operations, *SOME)
-    async with served.client() as session:
-        async with session.get(f"/v1/blocklist{query}", headers={"Accept": accept}) as answer:
-            assert answer.status == 200
-            assert answer.headers["Content-Type"] == media
-            assert answer.headers["Vary"] == "Accept"
-            body = await answer.text()
+    headers = {"Accept": accept}
+    async with served.client() as session, session.get(f"/v1/blocklist{query}", headers=headers) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"] == media
+        assert answer.headers["Vary"] == "Accept"
+        body = await answer.text()
 
     assert prefixes_of(body, media) == SOME
 

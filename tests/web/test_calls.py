@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from p2pfw.errors import InputError
 from p2pfw.web import calls
 from p2pfw.web.calls import MAX_BODY, whole_number
 from p2pfw.web.routes import ROUTES
@@ -223,10 +224,9 @@ def test_no_body_is_an_error_of_ours(tmp_path_factory, route, body: bytes):
 @given(st.text(max_size=14))
 def test_a_number_is_of_decimal_digits(text: str):
     """Not of any other script's digits, with no sign, space or underscore."""
-    plain = text.isascii() and text.isdecimal() and len(text) <= 12
-    try:
+    if text.isascii() and text.isdecimal() and len(text) <= 12:
         assert whole_number(text, "limit") == int(text)
-        assert plain
-    except calls.InputError as error:
-        assert not plain
-        assert error.field == "limit"
+    else:
+        with pytest.raises(InputError) as refused:
+            whole_number(text, "limit")
+        assert refused.value.field == "limit"

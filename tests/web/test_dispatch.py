@@ -150,7 +150,10 @@ async def test_head_is_get_without_the_body(served: Served, route):
         ("/v1/blocklist?cursor=1_0", "cursor", "leave it out for the first page"),
         ("/v1/list?view=none", "view", ""),
         ("/v1/list?contains=x", "prefix", "write it like 203.0.113.9 or 2001:db8::1"),
+        ("/v1/list?contains=", "prefix", "write it like 203.0.113.9 or 2001:db8::1"),
         ("/v1/list?origin=%1b[31m", "origin", ""),
+        (f"/v1/list?origin={'a' * 257}", "origin", ""),
+        ("/v1/blocklist?format=", "format", "one of json, ndjson, plain"),
         ("/v1/why/203.0.113.9?counters=2", "counters", "1 or 0"),
         ("/v1/peers/%1b%5b2J", "id", ""),
         ("/v1/events?since=yesterday", "since", ""),
@@ -197,9 +200,9 @@ async def test_counters_are_read_when_asked_for(served: Served):
 async def test_errors_are_problems_by_whose_fault_they_are(served: Served, caplog, error, status: int, more: dict):
     """One table from the tree of errors to statuses; what is unexpected is logged and not told."""
     served.operations.trouble = error
-    async with served.client(socket=True) as session:
-        async with session.post("/v1/blocks", json={"prefix": "203.0.113.9"}, headers=ADMIN) as answer:
-            problem = await answer.json(content_type="application/problem+json")
+    body = {"prefix": "203.0.113.9"}
+    async with served.client(socket=True) as session, session.post("/v1/blocks", json=body, headers=ADMIN) as answer:
+        problem = await answer.json(content_type="application/problem+json")
 
     assert answer.status == problem["status"] == status
     assert problem["type"] == "about:blank"

@@ -42,7 +42,7 @@ async def test_without_following_the_ring_is_given_and_the_answer_ends(served: S
     ],
 )
 async def test_a_follower_gets_what_it_missed_and_then_the_news(served: Served, query: bytes, header: bytes, ids: list):
-    """Server-sent events; the id of the last one seen is enough to miss none. One that names no beginning wants news."""
+    """Server-sent events; the id of the last one seen is enough to miss none. Who names no beginning wants news."""
     for _ in range(4):
         served.operations.tell("block")
     reader, writer = await served.connect()

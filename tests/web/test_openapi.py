@@ -1,0 +1,162 @@
+"""The OpenAPI document: complete, well-formed, and true: schemathesis holds the running API against it."""
+
+import asyncio
+import json
+import re
+import threading
+from collections.abc import Iterator
+
+import jsonschema
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import CHECKS, load_all_checks
+
+from p2pfw import schema as answers
+from p2pfw.web import openapi
+from p2pfw.web.access import Scope
+from p2pfw.web.openapi import argument_of, document
+from p2pfw.web.routes import ROUTES, Route
+from tests.web.serving import ADMIN, Served, serving
+
+DOCUMENT = json.loads(document())
+META = "https://spec.openapis.org/oas/3.1/schema-base/2022-10-07"
+
+
+def operation_of(route: Route) -> dict:
+    """What the document says of it."""
+    return DOCUMENT["paths"][route.path][route.method.lower()]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_route_is_documented(route: Route):
+    """With its words, its parameters, its answers, and what it needs."""
+    operation = operation_of(route)
+    parameters = {(one["in"], one["name"]) for one in operation["parameters"]}
+
+    assert operation["operationId"] == route.name
+    assert operation["summary"] == route.summary
+    assert parameters == {("query", name) for name in route.query} | (
+        {("path", argument_of(route.path))} if "{" in route.path else set()
+    )
+    assert {str(route.status), "400", "401", "403", "500"} <= set(operation["responses"])
+    assert ("requestBody" in operation) == (route.body is not None or route.name == "import_list")
+    assert ("security" in operation) == (route.scope > Scope.READ)
+
+
+def test_nothing_else_is_documented():
+    """As many operations as routes."""
+    assert sum(len(methods) for methods in DOCUMENT["paths"].values()) == len(ROUTES)
+    assert len({route.name for route in ROUTES}) == len(ROUTES)
+
+
+def test_every_reference_leads_somewhere():
+    """And every component is used."""
+    text = document().decode()
+    wanted = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+
+    assert wanted == set(DOCUMENT["components"]["schemas"])
+
+
+def test_every_schema_is_one():
+    """JSON Schema 2020-12, as OpenAPI 3.1 has it."""
+    for name, component in DOCUMENT["components"]["schemas"].items():
+        jsonschema.Draft202012Validator.check_schema(component)
+        assert component.get("description"), name
+
+
+def test_every_parameter_has_a_meaning():
+    """No entry of the table is left over from a parameter that is gone."""
+    used = {name for route in ROUTES for name in (*route.query, argument_of(route.path)) if name}
+
+    assert used == {*openapi._PARAMETERS, "format"}
+
+
+def test_every_problem_is_described():
+    """One shape for all of them."""
+    for route in ROUTES:
+        for status, response in operation_of(route)["responses"].items():
+            if int(status) >= 400:
+                assert list(response["content"]) == ["application/problem+json"]
+    assert set(DOCUMENT["components"]["schemas"]["Problem"]["properties"]) == set(answers.Problem.__struct_fields__)
+
+
+async def test_it_is_served(served: Served):
+    """At the path that 404 names."""
+    async with served.client() as session, session.get("/v1/openapi.json") as answer:
+        assert await answer.json() == DOCUMENT
+
+
+# --- against the running API ---------------------------------------------------------------------------------------
+
+
+class Beside:
+    """A served node on a loop of its own, because schemathesis waits for its answers."""
+
+    def __init__(self, folder) -> None:
+        self._folder, self._loop = folder, asyncio.new_event_loop()
+        self._ready, self._thread = threading.Event(), threading.Thread(target=self._run)
+        self.served: Served | None = None
+
+    def _run(self) -> None:
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    async def _serve(self) -> None:
+        self._end = asyncio.Event()
+        async with serving(self._folder) as self.served:
+            self.served.operations.fill(20)
+            self._ready.set()
+            await self._end.wait()
+
+    def __enter__(self) -> Served:
+        self._thread.start()
+        self._ready.wait()
+        assert self.served is not None
+        return self.served
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory) -> Iterator[Served]:
+    """One node for all of them: what one request did is there for the next."""
+    with Beside(tmp_path_factory.mktemp("beside")) as served:
+        yield served
+
+
+load_all_checks()
+# Tokens have a table of their own (test_access.py). That a text is a prefix, or that an id is known, is nothing that
+# a schema can say, so that well-formed requests may be refused.
+ELSEWHERE = CHECKS.get_by_names(["ignored_auth", "positive_data_acceptance"])
+DESCRIBED = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+@pytest.mark.parametrize("mode", schemathesis.GenerationMode, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("route", [one for one in ROUTES if one.name != "events"], ids=lambda route: route.name)
+def test_the_document_is_true(beside: Served, route: Route, mode: schemathesis.GenerationMode):
+    """Whatever is asked, well or badly formed, is answered as documented: status, type, shape, headers.
+
+    All but the stream that never ends; tests/web/test_following.py has that one.
+    """
+    operation = DESCRIBED[route.path][route.method]
+    tried = []
+
+    @settings(max_examples=settings.default.max_examples // 5, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: schemathesis.Case) -> None:
+        tried.append(case)
+        case.call_and_validate(base_url=beside.url, headers=ADMIN, excluded_checks=ELSEWHERE)
+
+    try:
+        ask()
+    except Unsatisfiable:
+        # Without parameter and body there is nothing to get wrong.
+        assert mode is schemathesis.GenerationMode.NEGATIVE
+        assert not route.query
+        assert route.body is None
+    else:
+        assert tried
