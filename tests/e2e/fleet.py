@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from p2pfw.app.joining import fresh_certificate
 from p2pfw.core.identity import NodeId
@@ -223,6 +224,7 @@ class Server:
 class Fleet:
     """A and B of one fleet, C of another owner, an attacker."""
 
+    server: ClassVar[type[Server]] = Server
     lab: Lab
     folder: Path
     a: Server = field(init=False)
@@ -233,9 +235,9 @@ class Fleet:
         for name in ("ours", "theirs"):
             (self.folder / name).mkdir(mode=0o700)
         self.owner, self.other_owner = Owner(self.folder / "ours"), Owner(self.folder / "theirs")
-        self.a = Server(self.lab.host("A"), self.folder, self.owner)
-        self.b = Server(self.lab.host("B"), self.folder, self.owner)
-        self.c = Server(self.lab.host("C"), self.folder, self.other_owner)
+        self.a = self.server(self.lab.host("A"), self.folder, self.owner)
+        self.b = self.server(self.lab.host("B"), self.folder, self.owner)
+        self.c = self.server(self.lab.host("C"), self.folder, self.other_owner)
         self.attacker = self.lab.host("attacker", "203.0.113.9/32")
         self.b.knows(self.a, "watch", dial=True)
         self.c.knows(self.a, "solo")

@@ -99,7 +99,7 @@ def test_an_unconfirmed_trial_goes_back_by_itself(watched):
 
     until(lambda: watched.api.status()["mode"] == "observe")
     until(lambda: watched.rules() == [])
-    assert watched.sets() == []
+    until(lambda: watched.sets() == [])
 
 
 def test_a_confirmed_trial_stays(watched):
