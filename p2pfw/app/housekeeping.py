@@ -13,7 +13,10 @@ from p2pfw import schema
 from p2pfw.app.assembly import Assembly
 from p2pfw.app.health import CLOCK_WARN
 from p2pfw.app.marks import FORCE
+from p2pfw.app.originating import MILLISECONDS
 from p2pfw.app.protecting import REFRESH
+from p2pfw.core.announcement import FUTURE
+from p2pfw.core.duration import short_duration
 from p2pfw.errors import InputError, StoreError
 from p2pfw.ports import AllowRow, Drop, DropAnnouncements, LocalRow
 
@@ -131,9 +134,19 @@ class Housekeeping:
             yield schema.HealthLine(level="error", code="store", text=failing, remedy=remedy)
 
     def _voice_lines(self) -> Iterator[schema.HealthLine]:
-        held = self._node.originator.held
-        if held:
-            text = f"this node announces nothing: {held}"
-            yield schema.HealthLine(
-                level="error", code="silent", text=text, remedy="p2pfw run --alone, if it has no peers"
+        originator = self._node.originator
+        if originator.held:
+            by_clock = originator.is_held_by(CLOCK)
+            remedy = (
+                "set this machine's clock (timedatectl, chrony)"
+                if by_clock
+                else "p2pfw run --alone, if it has no peers"
             )
+            text = f"this node announces nothing: {originator.held}"
+            yield schema.HealthLine(level="error", code="silent", text=text, remedy=remedy)
+            return
+        # protocol 1.4: peers refuse an epoch of the future, and epochs never go back
+        ahead = originator.position[0] / MILLISECONDS - FUTURE - self._node.ports.clock.now()
+        if ahead > 0:
+            text = f"for {short_duration(ahead)} more peers refuse what this node says: its clock was ahead once"
+            yield schema.HealthLine(level="error", code="unheard", text=text, remedy="wait; they take it then")
