@@ -89,7 +89,7 @@ class Enforcing:
         self._allow_dirty = True
         self._started = False
         self._compare = True
-        self._ruled = False
+        self._ruled = self._placed = False
         self._released = False
         self._unseen = False
         self._failures = 0
@@ -248,10 +248,10 @@ class Enforcing:
             await self._start()
             await self._firewall.release()
         except (MissingProgramError, PrivilegeError) as error:
-            if self._ruled:
+            if self._placed:
                 raise
             self.rights_error = str(error)  # nothing of ours can be there without the right to put it there
-        self._ruled = False
+        self._ruled = self._placed = False
         self._released = True
         self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
 
@@ -271,6 +271,7 @@ class Enforcing:
             await self._write()
             self._unseen = True
         if not self._ruled:
+            self._placed = True
             await self._firewall.enforce()
             self._ruled = True
             await self._check()
