@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
-from p2pfw.config.model import HOUR, Adopt, Config, Feed, Format, Rfw
+from p2pfw.config.model import DAY, HOUR, Adopt, Config, Feed, Format, Rfw
 from p2pfw.config.problems import Problems
 from p2pfw.core.idtext import short_id
 from p2pfw.core.prefix import key_length, key_text
@@ -17,6 +17,8 @@ from p2pfw.core.prefix import key_length, key_text
 T = TypeVar("T")
 
 _WRITABLE_BY_OTHERS: Final = 0o022
+_LONE_VOICE: Final = DAY
+"""Seconds for which one voice alone keeps a block up (policy, lease)."""
 _NEEDS_KEY: Final = {Format.ABUSEIPDB, Format.CROWDSEC}
 
 
@@ -139,6 +141,12 @@ def _of_meaning(config: Config) -> Iterator[str]:
     if config.discovery.charter:
         yield "discovery.charter is accepted and not yet used: node.network names the network"
     for feed in config.feeds:
+        if feed.format is not Format.PLAIN:
+            yield f"feed.{feed.name}.format: {feed.format.value} is accepted and not yet read: it is never fetched"
+        if feed.announce:
+            yield f"feed.{feed.name}.announce is accepted and not yet done: its entries stay on this machine"
+        if feed.adopt is Adopt.VOICE and feed.refresh > _LONE_VOICE / 2:
+            yield f"feed.{feed.name}: a lone voice counts for a day: with refresh above 12h it may fall silent between"
         if feed.adopt is Adopt.DIRECT and places.has(f"feed.{feed.name}.trust"):
             yield f'feed.{feed.name}.trust counts only with adopt = "voice"'
 

@@ -235,7 +235,7 @@ class Feed:
     name: str
     url: str = one(readers.OPTIONAL_URL, "Where it is fetched; or file.", default="")
     file: Path | None = one(readers.OPTIONAL_PATH, "Where it lies; or url.", default="")
-    format: Format = one(readers.choice(Format), "How it is written.", default="plain")
+    format: Format = one(readers.choice(Format), "How it is written; only plain is read yet.", default="plain")
     adopt: Adopt = one(
         readers.choice(Adopt), "direct: blocked at once, within limits; voice: one voice.", default="direct"
     )
@@ -250,10 +250,10 @@ class Feed:
         readers.whole(1, 10_000_000), 'Fewer entries are an accident: an error page is also "200 OK".', default=10
     )
     max_change: float = one(
-        readers.fraction(), "Share of entries that one refresh may change unless confirmed.", default=0.3
+        readers.fraction(), "Share of entries that one refresh may change; 1.0 takes any change.", default=0.3
     )
     max_age: int = one(
-        readers.duration(HOUR, 365 * DAY), "Older by its own date is stale, and said to be.", default="7d"
+        readers.duration(HOUR, 365 * DAY), "Older by its own date it counts no more; health says so before.", default="7d"
     )
     max_bytes: int = one(
         readers.whole(1_024, 1 << 30), "Reading stops there; the largest lists have 10 MB.", default=33_554_432
@@ -262,7 +262,7 @@ class Feed:
         readers.OPTIONAL_PATH, "A file with the API key, for feeds that ask for one.", default=""
     )
     announce: bool = one(
-        readers.FLAG, "Announce its entries to peers; licences of lists rarely allow it.", default=False
+        readers.FLAG, "Announce its entries to peers; not yet done, only checked.", default=False
     )
 
 
