@@ -4,8 +4,8 @@ One source for CLI, API and dashboard. What decides about an address is the long
 none does, the prefix itself, and then the longest known one around it. Computes no verdicts: those are the policy's.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, Protocol
 
 from p2pfw import schema
 from p2pfw.app.domain import Domain
@@ -13,7 +13,7 @@ from p2pfw.core.adoption import Word
 from p2pfw.core.explain import Explanation, Flip, Testimony, Turn
 from p2pfw.core.forbidden import Obstacles
 from p2pfw.core.idtext import encode_id
-from p2pfw.core.prefix import Prefix, PrefixKey, is_v6, key_length, key_text, truncate
+from p2pfw.core.prefix import Prefix, PrefixKey, is_v6, key_length, key_text
 from p2pfw.core.protected import ProtectedRange
 from p2pfw.core.statement import Source
 from p2pfw.core.times import ending, rfc3339
@@ -50,6 +50,14 @@ class Kernel(Protocol):
         ...
 
 
+class _Subject(NamedTuple):
+    """What was asked for, the known prefix that decides about it, and every known one that covers it, longest first."""
+
+    asked: PrefixKey
+    matched: PrefixKey | None
+    around: Sequence[tuple[PrefixKey, Word]]
+
+
 class Explaining:
     """Builds the answer."""
 
@@ -58,25 +66,24 @@ class Explaining:
 
     async def why(self, asked: PrefixKey, *, counters: bool) -> schema.Why:
         """The explanation of the prefix that decides about the asked one. `counters`: read the kernel's, too."""
-        covering = list(self._domain.adoption.covering(asked))
-        matched = covering[0][0] if covering else self._known_around(asked)
+        around = list(self._domain.adoption.around(asked))
+        adopted = (key for key, word in around if word.decision is Decision.ADOPT)
+        matched = next(adopted, around[0][0] if around else None)
         explanation = self._domain.explain(matched or asked)
         kernel = await self._kernel_view(matched or asked, counters=counters)
-        return self._answer(asked, matched, explanation, kernel)
+        return self._answer(_Subject(asked, matched, around), explanation, kernel)
 
-    def _answer(
-        self, asked: PrefixKey, matched: PrefixKey | None, explanation: Explanation, kernel: schema.KernelView
-    ) -> schema.Why:
+    def _answer(self, subject: _Subject, explanation: Explanation, kernel: schema.KernelView) -> schema.Why:
+        asked, matched, around = subject
         verdict = explanation.verdict
         blocked = verdict.decision is Decision.ADOPT
         refused = verdict.decision is Decision.REFUSE
-        related = self._related(asked, matched)
         return schema.Why(
             prefix=key_text(asked),
             blocked=blocked,
             dropped=blocked and kernel.installed and self._kernel.enforcing,
             matched=key_text(matched) if matched is not None else None,
-            matched_of=len(list(self._covering(asked))),
+            matched_of=len(around),
             verdict=verdict.decision.word if matched is not None or refused else "UNKNOWN",
             reason=verdict.reason.word,
             score=verdict.score if verdict.threshold is not None else None,
@@ -90,25 +97,15 @@ class Explaining:
             overlap=obstacle_text(explanation.obstacles),
             whitelist_sources=explanation.whitelist_sources,
             whitelist_ranges=explanation.whitelist_ranges,
-            related=related,
+            related=self._related(subject),
             kernel=kernel,
             undo=list(self._undo(asked, explanation)),
         )
 
-    def _covering(self, asked: PrefixKey) -> Iterator[tuple[PrefixKey, Word]]:
-        """Known prefixes that cover the asked one, longest first."""
-        for length in range(key_length(asked), -1, -1):
-            key = truncate(asked, length)
-            word = self._domain.adoption.verdict(key)
-            if word is not None:
-                yield key, word
-
-    def _known_around(self, asked: PrefixKey) -> PrefixKey | None:
-        return next((key for key, _ in self._covering(asked)), None)
-
-    def _related(self, asked: PrefixKey, matched: PrefixKey | None) -> list[schema.Related]:
+    def _related(self, subject: _Subject) -> list[schema.Related]:
         """Other known prefixes that cover the asked one, and, for a network, some inside it."""
-        around = [(key, word) for key, word in self._covering(asked) if key != matched]
+        asked, matched, known = subject
+        around = [(key, word) for key, word in known if key != matched]
         inside: list[tuple[PrefixKey, Word]] = []
         if key_length(asked) < (128 if is_v6(asked) else 32):
             keys = (key for key in self._domain.overlapping(asked) if key_length(key) > key_length(asked))

@@ -25,6 +25,7 @@ from p2pfw.core.packed import (
     node_of,
     pack,
     review_of,
+    shown,
     until_of,
     word_of,
 )
@@ -274,12 +275,13 @@ class Adoption:
         packed = self._verdicts.get(key)
         return until_of(packed) if packed is not None and is_adopted(packed) else None
 
+    def around(self, key: int) -> Iterator[tuple[PrefixKey, Word]]:
+        """Every prefix that anybody speaks of and that covers `key` (itself included), longest first."""
+        return ((found, shown(packed)) for found, packed in self._verdicts.covering(key))
+
     def covering(self, key: int) -> Iterator[tuple[PrefixKey, Word]]:
-        """Every adopted prefix that covers `key` (itself included), longest first."""
-        for found, packed in self._verdicts.covering(key):
-            word = word_of(packed)
-            if word is not None and word.decision is Decision.ADOPT:
-                yield found, word
+        """Of these, the adopted ones."""
+        return ((found, word) for found, word in self.around(key) if word.decision is Decision.ADOPT)
 
     def adopted(self) -> Iterator[tuple[PrefixKey, int]]:
         """(key, until) of everything that must be blocked. Judging may go on meanwhile; until 0: no end."""

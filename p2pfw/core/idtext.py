@@ -7,6 +7,7 @@ form is for showing only; nothing reads it back. Whether the bytes are a key is 
 
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from p2pfw.errors import InputError
@@ -18,6 +19,8 @@ BECH32M: Final = 0x2BC830A3
 ID_CHARACTERS: Final = 64
 
 _KEY_BYTES: Final = 32
+_KEPT: Final = 4_096
+"""Texts of keys that are kept at hand: `why` and lists show the same few again and again."""
 _SHORT_CHARACTERS: Final = 16
 _GROUP: Final = 8
 _CHECK_CHARACTERS: Final = 6
@@ -30,6 +33,7 @@ _PREFIX_AS_READ: Final = f"{HRP}l"
 _FORGIVEN: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Pd"})
 
 
+@lru_cache(maxsize=_KEPT)
 def encode_id(key: bytes) -> str:
     """The 64 characters of a 32-byte key: "p2pfw1" + 52 + 6 check characters, lower case."""
     if len(key) != _KEY_BYTES:

@@ -47,8 +47,11 @@ def pack(verdict: Verdict, node: int) -> int:
 
 def word_of(packed: int | None) -> Word | None:
     """What is shown of it; None for None."""
-    if packed is None:
-        return None
+    return None if packed is None else shown(packed)
+
+
+def shown(packed: int) -> Word:
+    """What is shown of it."""
     decision, reason = WORDS[packed & _CODE_MASK]
     return Word(decision, reason, packed >> _UNTIL_SHIFT if decision is Decision.ADOPT else None)
 

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from p2pfw.core.adoption import REFILL, Adoption, Word
 from p2pfw.core.flips import HOUR
-from p2pfw.core.prefix import is_v6, v4_key
+from p2pfw.core.prefix import is_v6, key_length, v4_key
 from p2pfw.core.statement import Source
 from p2pfw.core.verdict import Decision, Reason
 from p2pfw.core.whitelist import WhitelistEntry
@@ -534,6 +534,8 @@ def test_adopted_prefixes_that_cover_an_address_are_found():
 
     assert found == [HOST, key("203.0.113.6/31")]
     assert {word.reason for _, word in adoption.covering(HOST)} == {Reason.FLEET}
+    assert [key_length(prefix) for prefix, _ in adoption.around(HOST)] == [32, 31, 28, 25, 24, 20]
+    assert {word.decision for _, word in adoption.around(HOST)} == {Decision.ADOPT, Decision.REFUSE}
 
 
 def test_lists_may_be_read_while_judging_goes_on():
