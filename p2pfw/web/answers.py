@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 STALL_SECONDS: Final = 30.0
 """A client that takes nothing for so long is cut off."""
-PIECE: Final = 256 << 10
-"""Bytes of a long answer handed over at once: the client must take so many within STALL_SECONDS."""
+PIECE: Final = 64 << 10
+"""Bytes of an answer that is sent at once."""
 _ENCODER: Final = msgspec.json.Encoder()
 _JSON_HEADERS: Final = {**SAFE_HEADERS, "Content-Type": "application/json"}
 
@@ -35,16 +35,20 @@ def line(value: object) -> bytes:
     return _ENCODER.encode(value) + b"\n"
 
 
-async def kept_answer(request: web.BaseRequest, body: bytes, headers: Mapping[str, str]) -> web.StreamResponse:
-    """Bytes that are kept for many, sent in pieces without copying them as a whole."""
-    if len(body) <= PIECE or request.method == "HEAD":
-        return web.Response(body=body, headers={**SAFE_HEADERS, **headers})
-    response = web.StreamResponse(headers={**SAFE_HEADERS, **headers, "Content-Length": str(len(body))})
+async def kept_answer(
+    request: web.BaseRequest, parts: Sequence[bytes], headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Bytes that are kept for many, sent part by part; the client must take each within STALL_SECONDS."""
+    size = sum(map(len, parts))
+    if size <= PIECE:
+        return web.Response(body=b"".join(parts), headers={**SAFE_HEADERS, **headers})
+    response = web.StreamResponse(headers={**SAFE_HEADERS, **headers, "Content-Length": str(size)})
+    if request.method == "HEAD":
+        return response
     stream = Stream(request, response)
     await stream.begin()
-    view = memoryview(body)
-    for at in range(0, len(body), PIECE):
-        await stream.write(view[at : at + PIECE])
+    for part in parts:
+        await stream.write(part)
     return response
 
 
@@ -58,7 +62,7 @@ class Stream:
         """Send the header."""
         await self.response.prepare(self._request)
 
-    async def write(self, data: bytes | memoryview) -> None:
+    async def write(self, data: bytes) -> None:
         """ConnectionResetError when the client is gone, or has stalled."""
         try:
             async with asyncio.timeout(STALL_SECONDS):

@@ -52,7 +52,7 @@ class Reading:
             headers["ETag"] = tag
         if page.cursor:
             headers["X-Next-Cursor"] = page.cursor
-        return await kept_answer(call.request, page.body, {"Content-Type": MEDIA[kind], **headers})
+        return await kept_answer(call.request, page.parts, {"Content-Type": MEDIA[kind], **headers})
 
     async def covering(self, call: Call) -> web.StreamResponse:
         """GET /v1/blocklist/{prefix}."""

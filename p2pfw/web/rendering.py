@@ -65,9 +65,9 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rendered bytes, and the cursor of the next page ("" at the end)."""
+    """Rendered bytes in parts, because copying 10 MB is a stall too, and the cursor of the next page ("": the end)."""
 
-    body: bytes
+    parts: tuple[bytes, ...]
     cursor: str
 
 
@@ -101,20 +101,19 @@ class Renderer:
 
     async def _render(self, variant: Variant) -> Page:
         line, frame = _SHAPES[variant.format]()
-        lines: list[bytes] = []
-        last, more = -1, ""
+        parts: list[bytes] = []
+        count, last, more = 0, -1, ""
         rows = await self._rows(variant)
-        while chunk := list(islice(rows, SLICE)):
+        while not more and (chunk := list(islice(rows, SLICE))):
             wanted = [row for row in chunk if row.key > variant.cursor and _in_family(variant.family, row.key)]
-            if variant.limit and len(lines) + len(wanted) > variant.limit:
-                wanted = wanted[: variant.limit - len(lines)]
+            if variant.limit and count + len(wanted) > variant.limit:
+                wanted = wanted[: variant.limit - count]
                 more = f"{wanted[-1].key if wanted else last:x}"
-            lines += map(line, wanted)
-            last = wanted[-1].key if wanted else last
-            if more:
-                break
+            if wanted:
+                parts.append((frame.between if parts else frame.before) + frame.between.join(map(line, wanted)))
+                count, last = count + len(wanted), wanted[-1].key
             await asyncio.sleep(0)
-        return Page(frame.join(lines), more)
+        return Page((*parts, frame.after) if parts else frame.empty, more)
 
     async def _rows(self, variant: Variant) -> Iterator[AdoptedRow]:
         rows = self._operations.adopted()
@@ -148,19 +147,12 @@ Line = Callable[[AdoptedRow], bytes]
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """What stands before, between and after the lines."""
+    """What stands before, between and after the lines; and instead of them."""
 
     before: bytes
     between: bytes
     after: bytes
-
-    def join(self, lines: list[bytes]) -> bytes:
-        """The whole, made with one copy."""
-        if not lines:
-            return self.before + self.after.lstrip(b"\n")
-        lines[0] = self.before + lines[0]
-        lines[-1] += self.after
-        return self.between.join(lines)
+    empty: tuple[bytes, ...] = ()
 
 
 def _json_line() -> Line:
@@ -187,7 +179,7 @@ def _plain_line() -> Line:
 
 
 _SHAPES: Final[dict[str, Callable[[], tuple[Line, _Frame]]]] = {
-    "json": lambda: (_json_line(), _Frame(b"[", b",", b"]")),
+    "json": lambda: (_json_line(), _Frame(b"[", b",", b"]", (b"[]",))),
     "ndjson": lambda: (_json_line(), _Frame(b"", b"\n", b"\n")),
     "plain": lambda: (_plain_line(), _Frame(b"", b"\n", b"\n")),
 }
