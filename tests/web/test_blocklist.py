@@ -276,7 +276,9 @@ def test_the_merged_list_is_that_of_core(octets: list[int]):
     put(operations, *(f"192.0.2.{octet}" for octet in octets))
     _, page = asyncio.run(Renderer(operations).page(Variant(format="plain", aggregate=True)))
 
-    assert [Prefix.parse(line).key for line in b"".join(page.parts).decode().split()] == aggregate(list(operations.blocks))
+    assert [Prefix.parse(line).key for line in b"".join(page.parts).decode().split()] == aggregate(
+        list(operations.blocks)
+    )
 
 
 # --- sending -------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -160,3 +161,14 @@ def test_the_document_is_true(beside: Served, route: Route, mode: schemathesis.G
         assert route.body is None
     else:
         assert tried
+
+
+# --- the words for users -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_every_route_is_in_the_manual(route: Route):
+    """docs/api.md names each path with its method."""
+    manual = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+
+    assert f"`{route.method} {route.path}`" in manual or route.name == "openapi"
