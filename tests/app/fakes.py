@@ -267,6 +267,7 @@ class FakeFirewall:
 
     def _add(self, add: Mapping[int, int]) -> None:
         wall, now = self.clock.now(), self.clock.monotonic()
+        self.exists = True
         for key, until in add.items():
             left = KERNEL_MAXIMUM if until == 0 else min(until - wall, KERNEL_MAXIMUM)
             self.block[key] = now + left
