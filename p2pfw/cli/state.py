@@ -34,7 +34,7 @@ def status(invocation: Invocation) -> None:
 @click.pass_obj
 def why(invocation: Invocation, prefix: str) -> None:
     """Say why a prefix is blocked or not, what would change that, and how to undo it."""
-    body = invocation.call("GET", f"/v1/why/{quoted(prefix)}")
+    body = invocation.call("GET", f"/v1/why/{quoted(prefix)}?counters=1")
     if not invocation.as_json(body, "why"):
         from p2pfw.cli.show.why import why as show
 
@@ -128,8 +128,10 @@ def events(invocation: Invocation, follow: bool, since: str) -> None:  # noqa: F
     target = f"/v1/events{query({'follow': int(follow), 'since': _since(since)})}"
     with invocation.stream("GET", target, b"", Accept="application/x-ndjson") as exchange:
         for line in exchange.lines():
-            invocation.printer.raw(line + b"\n")
-            sys.stdout.flush()
+            # An empty line is a quiet node's sign of life.
+            if line:
+                invocation.printer.raw(line + b"\n")
+                sys.stdout.flush()
 
 
 def _since(text: str) -> int | None:

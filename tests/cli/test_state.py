@@ -23,7 +23,7 @@ WHY = """\
 
 def test_why_reads_as_the_contract_shows_it(node, p2pfw):
     """Verdict, matched entry, score, evidence, what flips it, whitelist, kernel, remedy: in this order."""
-    node.answer("GET", "/v1/why/203.0.113.9", why())
+    node.answer("GET", "/v1/why/203.0.113.9?counters=1", why())
 
     done = p2pfw("why", "203.0.113.9")
 
@@ -64,14 +64,14 @@ def test_why_reads_as_the_contract_shows_it(node, p2pfw):
 )
 def test_why_says_what_is_the_case(node, p2pfw, changed, line):
     """For every verdict, also for an address that nobody knows."""
-    node.answer("GET", "/v1/why/203.0.113.9", why(**changed))
+    node.answer("GET", "/v1/why/203.0.113.9?counters=1", why(**changed))
 
     assert line in p2pfw("why", "203.0.113.9").out
 
 
 def test_why_for_scripts_has_tabs_and_epoch_seconds(node, p2pfw):
     """--plain."""
-    node.answer("GET", "/v1/why/203.0.113.9", why(since="2026-01-31T12:00:00Z"))
+    node.answer("GET", "/v1/why/203.0.113.9?counters=1", why(since="2026-01-31T12:00:00Z"))
 
     rows = [line.split("\t") for line in p2pfw("--plain", "why", "203.0.113.9").out.splitlines()]
 
@@ -87,7 +87,7 @@ def test_why_for_scripts_has_tabs_and_epoch_seconds(node, p2pfw):
 def test_words_of_others_cannot_write_to_the_terminal(node, p2pfw):
     """A peer's name with an escape sequence, a comment that turns the text around."""
     evil = "x\x1b[2J\x07\u202ey"
-    node.answer("GET", "/v1/why/203.0.113.9", why(overlap=evil, flips=[evil]))
+    node.answer("GET", "/v1/why/203.0.113.9?counters=1", why(overlap=evil, flips=[evil]))
 
     for flags in ([], ["--plain"]):
         out = p2pfw(*flags, "why", "203.0.113.9").out
