@@ -173,8 +173,9 @@ class Feeding:
         now = self._domain.now()
         date = min(answer.date, now) or now
         found = await asyncio.to_thread(digest, answer.data, one.last, date, one.bounds, now)
-        if found.refusal is not None:
-            return refused(one.feed.name, found)
+        trouble = refused(one.feed.name, found)
+        if trouble is not None:
+            return trouble
         row = FeedRow(
             name=one.feed.name,
             fetched=now,
@@ -215,13 +216,13 @@ class Feeding:
             return ()
         local, now, name = self._domain.local, self._domain.now(), one.feed.name
         ends = {feed.name: feed.until for feed, _ in local.feeds()}
-        changed = local.replace_feed(one.word(), one.listed.keys())
+        changed = local.replace_feed(one.word(), one.listed.said())
         # Times alone change no verdict, so the rest is judged again only before its word runs out, or when it had.
         ended = ends.get(name, 0)
         if ended <= now or one.until < ended or now - one.judged >= one.lasting / 2:
             one.judged = now
             changed |= local.feed_keys(name)
-        return sorted(changed)
+        return list(changed)
 
     # --- when ------------------------------------------------------------------------------------------------------
 

@@ -74,13 +74,14 @@ class CarvedList:
         """How many prefixes are not said as they came."""
         return len(self._parts)
 
-    def keys(self) -> Iterator[PrefixKey]:
-        """What may be blocked; a prefix may come twice, where a part of one is another."""
-        for key in self.whole:
-            if key not in self._parts:
-                yield key
-        for parts in self._parts.values():
-            yield from parts
+    def said(self) -> frozenset[PrefixKey]:
+        """What may be blocked: the prefixes as they came, and the parts of those with holes."""
+        if not self._parts:
+            return frozenset(self.whole)
+        said = set(self.whole)
+        said.difference_update(self._parts)
+        said.update(*self._parts.values())
+        return frozenset(said)
 
     def follow(self, changed: Iterable[PrefixKey]) -> bool:
         """These holes came or went: carve again what they touch. True when that changed what may be blocked."""

@@ -100,11 +100,11 @@ class LocalBook:
     def replace_feed(self, feed: Feed, keys: Iterable[PrefixKey]) -> frozenset[PrefixKey]:
         """The feed holds exactly these now. Dirty: what came and went; everything when what holds for all changed."""
         old_feed, old = self._feeds.get(feed.name, (None, _NO_KEYS))
-        kept = {key: key for key in old}
-        # The same integer objects as before and no second copy of those that stay.
-        new = frozenset(kept.get(key, key) for key in keys)
-        self._feeds[feed.name] = feed, new
-        return old ^ new if old_feed is not None and _same_weight(old_feed, feed) else old | new
+        new = frozenset(keys)
+        gone, come = old - new, new - old
+        # The same integer objects as before, and no second copy of those that stay.
+        self._feeds[feed.name] = feed, (old - gone) | come if gone or come else old
+        return gone | come if old_feed is not None and _same_weight(old_feed, feed) else old | new
 
     def drop_feed(self, name: str) -> frozenset[PrefixKey]:
         """The feed is configured no longer."""
