@@ -197,8 +197,10 @@ class Blocking:
         now = self._domain.now()
         until, kind = now + SIGHTING_TTL, Category[category.upper()]
         row = LocalRow(source=Source.SIGHTING.value, key=key, until=until, category=kind, reason="", added=now)
-        await self._store.commit(Put(row=row))
+        with self._domain.marks.writing([key]):
+            await self._store.commit(Put(row=row))
         self._domain.local.put(Source.SIGHTING, key, LocalEntry(until=until, added=now, category=kind))
+        self._domain.marks.put(row)
         self._judging.dirty([key])
         return schema.BlockResult(prefix=key_text(key), state=self._state(key, waited=False), expires=ending(until))
 

@@ -15,7 +15,7 @@ from p2pfw.core.forbidden import Obstacles
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.prefix import Prefix, PrefixKey, is_v6, key_length, key_text
 from p2pfw.core.protected import ProtectedRange
-from p2pfw.core.statement import Source
+from p2pfw.core.statement import Source, Statement
 from p2pfw.core.times import ending, rfc3339
 from p2pfw.core.verdict import Decision, Reason
 from p2pfw.core.whitelist import WhitelistEntry
@@ -121,7 +121,7 @@ class Explaining:
             source=said.source.value,
             origin=encode_id(said.origin) if said.origin else "",
             owner=encode_id(said.owner) if said.owner else "",
-            name=self._speaker(testimony),
+            name=speaker(testimony.statement, self._names),
             action=said.action.name,
             category=said.category.name.lower(),  # type: ignore[arg-type]  # the names of Category are the literals
             confidence=said.confidence,
@@ -134,14 +134,6 @@ class Explaining:
             expires=ending(said.expires),
             note=self._note(testimony, key),
         )
-
-    def _speaker(self, testimony: Testimony) -> str:
-        said = testimony.statement
-        if said.source is Source.SIGNED and said.origin is not None:
-            return self._names.name_of(said.origin) if said.fleet or not said.owner else self._names.name_of(said.owner)
-        if said.source is Source.SIGHTING:
-            return "this machine"
-        return f"feed {said.name}" if said.source is not Source.OPERATOR else "this node"
 
     def _note(self, testimony: Testimony, key: PrefixKey) -> str:
         said = testimony.statement
@@ -199,6 +191,15 @@ class Explaining:
         if read is None:
             return schema.KernelView(installed=False)
         return schema.KernelView(installed=True, set=name, packets=read[0], bytes=read[1])
+
+
+def speaker(said: Statement, names: Names) -> str:
+    """Who says it, in the operator's words: a node of the fleet by its own name, others by their owner's."""
+    if said.source is Source.SIGNED and said.origin is not None:
+        return names.name_of(said.origin if said.fleet or not said.owner else said.owner)
+    if said.source is Source.SIGHTING:
+        return "this machine"
+    return f"feed {said.name}" if said.source is not Source.OPERATOR else "this node"
 
 
 def obstacle_text(obstacles: Obstacles) -> str:

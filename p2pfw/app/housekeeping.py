@@ -18,7 +18,7 @@ from p2pfw.app.protecting import REFRESH
 from p2pfw.core.announcement import FUTURE
 from p2pfw.core.duration import short_duration
 from p2pfw.errors import InputError, StoreError
-from p2pfw.ports import AllowRow, Drop, DropAnnouncements, LocalRow
+from p2pfw.ports import Drop, DropAnnouncements, LocalRow
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Housekeeping:
         if dropped.ids:
             node.ports.store.post(DropAnnouncements(ids=dropped.ids))
         node.judging.dirty([*dropped.dirty, *node.domain.local.tick(now), *node.domain.waiting.tick(now)])
-        self._prune_whitelist(now)
+        node.whitelisting.prune(now)
         self._refresh_protection()
         self._watch_clock()
         node.recording.watch_identity()
@@ -83,12 +83,6 @@ class Housekeeping:
             self._node.ports.give_back_memory()
             self._memory = self._node.ports.memory_bytes()
         self._memory = min(self._memory, now)
-
-    def _prune_whitelist(self, now: float) -> None:
-        ended = self._node.domain.whitelist.prune(now)
-        if ended:
-            self._node.ports.store.post(*(Drop(table=AllowRow, identity=entry.key) for entry in ended))
-            self._node.whitelisting.changed([entry.key for entry in ended])
 
     def _prune_marks(self, now: float) -> None:
         ended = self._node.domain.marks.tick(now)

@@ -7,7 +7,7 @@ say is not taken back here: the whitelist is for that.
 from p2pfw import schema
 from p2pfw.app.announcing import Announcing
 from p2pfw.app.enforcing import Mode
-from p2pfw.app.explaining import Names
+from p2pfw.app.explaining import Names, speaker
 from p2pfw.app.kit import Kit
 from p2pfw.app.marks import FORCE, NOTE
 from p2pfw.core.announcement import Action
@@ -90,8 +90,7 @@ class Unblocking:
                 continue
             for testimony in self._domain.explain(found).testimonies:
                 if testimony.counted:
-                    said = testimony.statement
-                    who = self._names.name_of(said.owner or said.origin) if said.origin else f"feed {said.name}"
+                    who = speaker(testimony.statement, self._names)
                     names.add(who if found == key else f"{who} ({key_text(found)})")
         return sorted(names)
 

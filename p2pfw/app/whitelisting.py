@@ -4,6 +4,7 @@ The kernel's own allow set takes effect first, then what overlaps leaves the blo
 the configuration's to take back.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from p2pfw import schema
@@ -26,6 +27,7 @@ class Whitelisting:
         self._recut = recut
         self._domain, self._judging, self._enforcing = kit.domain, kit.judging, kit.enforcing
         self._store, self._events = kit.store, kit.events
+        self._editing = asyncio.Lock()
 
     def load(self, rows: Iterable[AllowRow]) -> None:
         """Run-time entries, at start."""
@@ -43,8 +45,9 @@ class Whitelisting:
         until = 0 if seconds is None else now + seconds
         entry = WhitelistEntry(key=prefix.key, until=until, comment=request.comment, source=COMMAND)
         row = AllowRow(key=prefix.key, until=until, comment=request.comment, added=now)
-        await self._store.commit(Put(row=row))
-        self._domain.whitelist.put(entry)
+        async with self._editing:
+            await self._store.commit(Put(row=row))
+            self._domain.whitelist.put(entry)
         self._events.tell("allow", prefix=str(prefix), reason=request.comment, by=caller.name)
         released = await self._follow(prefix.key)
         return schema.AllowAnswer(entry=entry_view(entry), released=[key_text(key) for key in released])
@@ -54,11 +57,19 @@ class Whitelisting:
         entry = next((one for one in self._domain.whitelist.entries() if _is(one, prefix.key, COMMAND)), None)
         if entry is None:
             raise self._not_there(prefix)
-        await self._store.commit(Drop(table=AllowRow, identity=prefix.key))
-        self._domain.whitelist.remove(prefix.key, COMMAND)
+        async with self._editing:
+            await self._store.commit(Drop(table=AllowRow, identity=prefix.key))
+            self._domain.whitelist.remove(prefix.key, COMMAND)
         self._events.tell("disallow", prefix=str(prefix), by=caller.name)
         await self._follow(prefix.key)
         return schema.AllowAnswer(entry=entry_view(entry))
+
+    def prune(self, now: float) -> None:
+        """Drop what has ended. Not during an edit: a row that is on its way might be the one that is dropped."""
+        ended = [] if self._editing.locked() else self._domain.whitelist.prune(now)
+        rows = [entry.key for entry in ended if entry.source == COMMAND]
+        self._store.post(*(Drop(table=AllowRow, identity=key) for key in rows))
+        self.changed(entry.key for entry in ended)
 
     def changed(self, changed: Iterable[PrefixKey]) -> None:
         """Whitelist or protection changed by other ways (configuration, expiry, addresses): judge what overlaps."""
