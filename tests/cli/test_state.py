@@ -23,7 +23,7 @@ WHY = """\
 
 def test_why_reads_as_the_contract_shows_it(node, p2pfw):
     """Verdict, matched entry, score, evidence, what flips it, whitelist, kernel, remedy: in this order."""
-    node.answer("GET", "/v1/why/203.0.113.9?counters=1", why())
+    node.answer("GET", "/v1/why/203.0.113.9", why())
 
     done = p2pfw("why", "203.0.113.9")
 
@@ -64,14 +64,29 @@ def test_why_reads_as_the_contract_shows_it(node, p2pfw):
 )
 def test_why_says_what_is_the_case(node, p2pfw, changed, line):
     """For every verdict, also for an address that nobody knows."""
-    node.answer("GET", "/v1/why/203.0.113.9?counters=1", why(**changed))
+    node.answer("GET", "/v1/why/203.0.113.9", why(**changed))
 
     assert line in p2pfw("why", "203.0.113.9").out
 
 
+def test_why_wants_the_kernels_counters(node, p2pfw):
+    """They cost time, and a person who asks why wants to know whether packets are dropped."""
+    node.answer("GET", "/v1/why/203.0.113.9", why())
+    p2pfw("why", "203.0.113.9")
+
+    assert node.last.query == {"counters": "1"}
+
+
+def test_events_leave_out_signs_of_life(node, p2pfw):
+    """A quiet stream has empty lines; those who read the output as NDJSON get none."""
+    node.answer("GET", "/v1/events", b'{"id":1}\n\n\n{"id":2}\n\n')
+
+    assert p2pfw("events", "--follow").out == '{"id":1}\n{"id":2}\n'
+
+
 def test_why_for_scripts_has_tabs_and_epoch_seconds(node, p2pfw):
     """--plain."""
-    node.answer("GET", "/v1/why/203.0.113.9?counters=1", why(since="2026-01-31T12:00:00Z"))
+    node.answer("GET", "/v1/why/203.0.113.9", why(since="2026-01-31T12:00:00Z"))
 
     rows = [line.split("\t") for line in p2pfw("--plain", "why", "203.0.113.9").out.splitlines()]
 
@@ -87,7 +102,7 @@ def test_why_for_scripts_has_tabs_and_epoch_seconds(node, p2pfw):
 def test_words_of_others_cannot_write_to_the_terminal(node, p2pfw):
     """A peer's name with an escape sequence, a comment that turns the text around."""
     evil = "x\x1b[2J\x07\u202ey"
-    node.answer("GET", "/v1/why/203.0.113.9?counters=1", why(overlap=evil, flips=[evil]))
+    node.answer("GET", "/v1/why/203.0.113.9", why(overlap=evil, flips=[evil]))
 
     for flags in ([], ["--plain"]):
         out = p2pfw(*flags, "why", "203.0.113.9").out
