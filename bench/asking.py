@@ -4,8 +4,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.asker import ASKED
@@ -76,7 +75,7 @@ def _rates(server: Server, address: str, scale: Scale) -> tuple[float, float]:
     return _median_rates(lambda: _asked(server.host.namespace.command([]), address, scale), server.process.pid, scale)
 
 
-def _median_rates(ask, pid: int, scale: Scale) -> tuple[float, float]:
+def _median_rates(ask: Callable[[], dict[str, float]], pid: int, scale: Scale) -> tuple[float, float]:
     """(requests a second by the clock, requests a CPU second of the server)."""
     by_clock, by_cpu = [], []
     ask()
@@ -126,5 +125,4 @@ def _test_command(server: Server) -> list[str]:
 
 
 def _run(line: list[str]) -> float:
-    time.sleep(0)
     return wall(lambda: subprocess.run(line, check=True, stdin=subprocess.DEVNULL))

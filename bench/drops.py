@@ -75,7 +75,7 @@ def _until_dropped(mouth: Mouth, source: str, ear: Ear, act: Callable[[], object
         took.append(time.monotonic() - begin)
 
     after = mouth.first_lost(source, ear, timed)
-    return max(0.0, (took[0] + after) * 1000)
+    return max(0.0, 1000 * (took[0] + float(after)))
 
 
 def _local_row(name: str, ours: list[float], other: list[float]) -> Row:

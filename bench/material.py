@@ -7,6 +7,7 @@ from p2pfw.app.domain import Domain, Ourself
 from p2pfw.app.joining import fresh_certificate
 from p2pfw.core.announcement import Action, Announcement, Category, Entry, Stamp, build_entries
 from p2pfw.core.identity import NodeId, OwnerId, SigningKey, network_id
+from p2pfw.core.intake import Recorded
 from p2pfw.core.prefix import PrefixKey, v4_key
 
 NETWORK = network_id("bench")
@@ -49,8 +50,7 @@ class Speaker:
     def _announcement(self, keys: Sequence[PrefixKey]) -> Announcement:
         self._seq += 1
         stamp = Stamp(network=NETWORK, epoch=self._now * 1000, seq=self._seq, created_ms=self._now * 1000)
-        says = {"action": Action.BLOCK, "category": Category.OTHER, "confidence": 7, "ttl": TTL}
-        return build_entries(self.key, stamp, [Entry(key=key, **says) for key in keys])
+        return build_entries(self.key, stamp, [_block(key) for key in keys])
 
 
 class Scene:
@@ -73,6 +73,10 @@ class Scene:
         return made
 
 
+def _block(key: PrefixKey) -> Entry:
+    return Entry(key=key, action=Action.BLOCK, category=Category.OTHER, confidence=7, ttl=TTL)
+
+
 def signing_key(name: str) -> SigningKey:
     """The same for the same name."""
     return SigningKey(name.encode().ljust(32, b"."))
@@ -81,6 +85,13 @@ def signing_key(name: str) -> SigningKey:
 def hosts(count: int, first: int = 0) -> list[PrefixKey]:
     """So many hosts, ascending, from the `first`-th on."""
     return [v4_key(FIRST_HOST + n * STRIDE, 32) for n in range(first, first + count)]
+
+
+def take(domain: Domain, announcement: Announcement, now: int) -> None:
+    """From a peer's bytes to prefixes that wait to be judged."""
+    outcome = domain.intake.receive(announcement.raw, now)
+    assert isinstance(outcome, Recorded)
+    domain.changed(outcome.dirty)
 
 
 def judge_all(domain: Domain, now: float) -> int:

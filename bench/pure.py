@@ -1,16 +1,17 @@
 """The core alone: verifying and recording, and judging. CPU time of one core, no I/O."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import Random
 
 from nacl.bindings import crypto_sign_open
 
-from bench.material import NETWORK, WHOLE, Scene, Speaker, hosts, judge_all
+from bench.material import NETWORK, WHOLE, Scene, Speaker, hosts, judge_all, take
 from bench.measure import Scale, cpu, paired
 from bench.table import Row, number
 from p2pfw.app.domain import Domain
 from p2pfw.core.announcement import CONTEXT, Announcement
 from p2pfw.core.identity import verify
+from p2pfw.core.prefix import PrefixKey
 
 SMALL = 64
 """Entries in an announcement of the budget."""
@@ -86,7 +87,7 @@ def _open(announcements: list[Announcement]) -> float:
 def _holding(scene: Scene, announcements: Iterator[Announcement]) -> Domain:
     domain = scene.domain()
     for one in announcements:
-        domain.changed(domain.intake.receive(one.raw, scene.now).dirty)
+        take(domain, one, scene.now)
     return domain
 
 
@@ -95,10 +96,10 @@ def _again(domain: Domain, now: float) -> float:
     return cpu(lambda: judge_all(domain, now))
 
 
-def _singly(domain: Domain, keys: list[int], now: float) -> float:
+def _singly(domain: Domain, keys: list[PrefixKey], now: float) -> float:
     """Each at a time of its own, as they come in life."""
-    judge_these: Callable[[list[int], float], object] = domain.adoption.judge_these
-    return cpu(lambda: [judge_these([key], now + at / 1000) for at, key in enumerate(keys)]) / len(keys)
+    judge = domain.adoption.judge_these
+    return cpu(lambda: [judge([key], now + at / 1000) for at, key in enumerate(keys)]) / len(keys)
 
 
 def _verify(scene: Scene) -> float:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from bench.material import FIRST_HOST, STRIDE, Scene, hosts, judge_all
+from bench.material import FIRST_HOST, STRIDE, Scene, hosts, judge_all, take
 from bench.measure import Scale
 from bench.table import Row
 from p2pfw.host.process import memory_bytes
@@ -25,7 +25,7 @@ def memory(scale: Scale) -> Iterator[Row]:
             what=f"memory an entry at {count:,}, pure core",
             ours=f"{ours:.0f} B",
             beside=f"a dict of the same keys: {bare:.0f} B",
-            ratio=f"{ours / bare:.1f}",
+            ratio=f"{ours / max(bare, 1):.1f}",
             target="300 B",
             met=ours <= 300,
         )
@@ -40,13 +40,12 @@ def weighed(what: str, count: int) -> float:
 def _core(count: int) -> object:
     scene = Scene()
     domain = scene.domain()
-    # Touched once, so that what is allocated on first use is not charged to the entries.
     part = -(-count // len(scene.strangers))
     for n, stranger in enumerate(scene.strangers):
         for at in range(n * part, min((n + 1) * part, count), SLICE):
             keys = hosts(min(SLICE, (n + 1) * part - at, count - at), at)
             for one in stranger.announce(keys):
-                domain.changed(domain.intake.receive(one.raw, scene.now).dirty)
+                take(domain, one, scene.now)
             judge_all(domain, scene.now)
     assert domain.adoption.families()[0] == count
     return domain
@@ -59,7 +58,7 @@ def _dict(count: int) -> object:
 def main() -> None:
     what, count = sys.argv[1], int(sys.argv[2])
     make = {"core": _core, "dict": _dict}[what]
-    make(1_000)
+    make(1_000)  # once before, so that what is allocated on first use is not charged to the entries
     gc.collect()
     before = memory_bytes()
     kept = make(count)
