@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from p2pfw.app.events import Events
 from p2pfw.app.pace import Pace
+from p2pfw.core.plan import TOLERANCE, is_right, kernel_end
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 from p2pfw.ports import Clock, Firewall, KernelReport
 
@@ -307,7 +308,7 @@ class Enforcing:
         pace, wrong = Pace(self._clock), 0
         for key, until in installed.items():
             wanted = self._end(key)
-            if wanted is None or self._differs(wanted, until):
+            if wanted is None or not is_right(wanted, until, self._clock.now()):
                 ends_now = 0 < until <= self._clock.now() + TOLERANCE
                 wrong += key not in self._dirty and not ends_now
                 self._dirty.add(key)
@@ -325,26 +326,14 @@ class Enforcing:
         return wrong
 
     def _end(self, key: int) -> int | None:
-        """Wanted end of one entry: its lease, cut by a trial that runs; None when it must not be there."""
-        until = self._wanted.until(key)
-        if until is None or (until and until <= self._clock.now()):
-            return None
-        if self.trial is None:
-            return until
-        cut = int(self._clock.now() + self._trial_left(self.trial))
-        return min(until, cut) if until else cut
+        """Wanted end of one entry, cut by a trial that runs; None when it must not be there."""
+        now = self._clock.now()
+        cut = now + self._trial_left(self.trial) if self.trial is not None else 0.0
+        return kernel_end(self._wanted.until(key), now, cut=cut)
 
     def _trial_left(self, trial: Trial) -> float:
         """Seconds that a trial has left. A wall clock that is set back does not prolong it."""
         return min(trial.reverts_at - self._clock.now(), self._trial_ends - self._clock.monotonic())
-
-    def _differs(self, wanted: int, installed: int) -> bool:
-        """True when the kernel's end is not the wanted one, as far as its whole seconds and its maximum can tell."""
-        latest = int(self._clock.now()) + KERNEL_MAXIMUM
-        target = min(wanted or latest, latest)
-        if not installed or installed > target + TOLERANCE:
-            return True
-        return installed < target - (RENEW_BEFORE if target == latest else TOLERANCE)
 
     async def _write(self) -> None:
         keys, self._dirty = self._dirty, set()
@@ -404,11 +393,3 @@ class Enforcing:
         self._events.tell("mode", reason=self.mode.value, unconfirmed=True)
         if self.on_revert is not None:
             await self.on_revert()
-
-
-KERNEL_MAXIMUM: Final = 2_147_483
-"""Longest timeout that ipset takes, in seconds; longer leases are renewed by the audit."""
-RENEW_BEFORE: Final = 86_400
-"""Seconds by which a clamped timeout may lag its maximum before the audit renews it; else each would rewrite all."""
-TOLERANCE: Final = 3
-"""Seconds by which a kernel's whole-second timeout may differ from the lease without being wrong (I4 allows 2 late)."""

@@ -1,46 +1,35 @@
-"""The operations that lead from what the kernel holds to what is adopted. Looks at state only, so any cause will do.
+"""What one entry of the kernel should be: the step from what is adopted to what is installed, entry by entry.
 
-Knows nothing of sets, rules or programs. See adoption for what is wanted, and the firewall's adapter for how.
+Looks at state only, so any cause will do: expiry, an edit, a foreign command, a trial that runs. Nothing in the kernel
+is without an end, also where a block has none: a node that is gone leaves nothing that does not expire (promise 1).
+Knows nothing of sets, rules or programs; who walks through the entries is enforcing.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from p2pfw.core.prefix import PrefixKey
-
 MOST_TIMEOUT: Final = 2_147_483
-"""Seconds; the kernel takes no longer timeout. What ends later is entered with this and renewed half-way."""
-TOLERANCE: Final = 2
+"""Seconds (24.8 days): the kernel takes no longer timeout. What ends later, or never, gets this and is renewed."""
+RENEW_BEFORE: Final = 86_400
+"""Seconds by which such an entry may lag before it is renewed; else every audit would write all of them again."""
+TOLERANCE: Final = 3
 """Seconds by which the kernel's end may differ: its timeouts are whole seconds, read a moment later."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to do. `add` sets the end of new and of present entries: Unix seconds, 0: none."""
+def kernel_end(until: int | None, now: float, *, cut: float = 0.0) -> int | None:
+    """The end that an entry gets, Unix seconds; None: it must not be there.
 
-    add: Mapping[PrefixKey, int]
-    remove: list[PrefixKey]
-
-    def __bool__(self) -> bool:
-        return bool(self.add or self.remove)
-
-
-def difference(adopted: Mapping[PrefixKey, int], installed: Mapping[PrefixKey, int], now: float) -> Plan:
-    """From `installed` to `adopted`, both key → end (Unix seconds, 0: none). What has ended is not wanted."""
-    add = {
-        key: until
-        for key, until in adopted.items()
-        if (not until or until > now) and not _is_right(until, installed.get(key), now)
-    }
-    remove = [key for key in installed if key not in adopted or 0 < adopted[key] <= now]
-    return Plan(add=add, remove=remove)
+    `until`: end of the lease, 0 for none, None when it is not adopted. `cut`: no entry outlives this second (a trial);
+    0: no such limit.
+    """
+    if until is None or 0 < until <= now:
+        return None
+    latest = int(now) + MOST_TIMEOUT
+    return min(until or latest, latest, int(cut) if cut else latest)
 
 
-def _is_right(until: int, end: int | None, now: float) -> bool:
-    """True when an entry that ends at `end` (None: there is none) may stay as it is."""
-    if end is None or not until or not end:
-        return end == until
-    if until > now + MOST_TIMEOUT:
-        return end > now + MOST_TIMEOUT // 2
-    return abs(end - until) <= TOLERANCE
+def is_right(wanted: int, installed: int, now: float) -> bool:
+    """True when an entry that ends at `installed` (0: never) may stay, where `kernel_end` says `wanted`."""
+    if not installed or installed > wanted + TOLERANCE:
+        return False
+    is_longest = wanted >= int(now) + MOST_TIMEOUT
+    return installed >= wanted - (RENEW_BEFORE if is_longest else TOLERANCE)

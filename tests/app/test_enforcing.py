@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, KERNEL_MAXIMUM, RENEW_BEFORE, Enforcing, Mode, Trial
+from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, Enforcing, Mode, Trial
 from p2pfw.app.events import Events
+from p2pfw.core.plan import MOST_TIMEOUT as KERNEL_MAXIMUM
+from p2pfw.core.plan import RENEW_BEFORE
 from p2pfw.core.prefix import v4_key, v6_key
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 from tests.app.fakes import START, FakeClock, FakeFirewall
