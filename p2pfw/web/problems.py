@@ -100,8 +100,6 @@ def of_exception(error: Exception) -> schema.Problem:
             return _told(error, status)
     if isinstance(error, msgspec.DecodeError | UnicodeDecodeError | RecursionError):
         return problem(400, f"the body is not as it should be: {_first_line(error)}", field=_field(str(error)))
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return problem(413, "the body is too large")
     if isinstance(error, web.RequestPayloadError):
         return problem(400, "the body is not whole")
     if isinstance(error, TimeoutError):

@@ -3,7 +3,8 @@
 import aiohttp
 import pytest
 
-from p2pfw.web.access import FAILURES, WINDOW, Scope
+from p2pfw.web import access
+from p2pfw.web.access import FAILURES, WINDOW, Gate, Rules, Scope, no_tokens
 from p2pfw.web.routes import ROUTES, Route
 from tests.web.serving import ADMIN, Served, serving
 
@@ -145,6 +146,23 @@ async def test_exactly_one_host_header_is_needed(served: Served, hosts: bytes):
 
     assert answer.status == 400
     assert answer.problem["status"] == 400
+
+
+async def test_without_a_host_nothing_is_answered(served: Served):
+    """HTTP/1.0 does not ask for one; this API does."""
+    answer = await served.raw(b"GET /v1/status HTTP/1.0\r\n\r\n")
+
+    assert (answer.status, answer.problem["detail"]) == (400, "exactly one Host header is needed")
+
+
+def test_the_addresses_that_are_watched_are_bounded(monkeypatch):
+    """The one whose last failure is longest ago gives way; one that goes on failing stays."""
+    monkeypatch.setattr(access, "MAX_WATCHED", 3)
+    gate = Gate(Rules(require_token=False, hosts=frozenset(), check_token=no_tokens), lambda: 0.0)
+    for remote in ("a", "b", "c", "a", "d", "a", "e"):
+        gate._count_failure(remote)
+
+    assert {remote: len(times) for remote, times in gate._failures.items()} == {"a": 3, "d": 1, "e": 1}
 
 
 async def test_an_absolute_target_must_agree_with_host(served: Served):

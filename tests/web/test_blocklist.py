@@ -33,6 +33,7 @@ def put(operations: FakeOperations, *texts: str, until: int = NOW + 60) -> None:
         ("", "text/plain", "text/plain; charset=utf-8"),
         ("", "application/x-ndjson, application/json;q=0.9", "application/x-ndjson"),
         ("", "text/plain;q=0.5, application/json", "application/json"),
+        ("", "text/plain;q=x, application/x-ndjson;q=0.1", "application/x-ndjson"),
         ("", "text/plain;q=0, application/x-ndjson;q=0.1", "application/x-ndjson"),
         ("?format=json", "text/plain", "application/json"),
         ("?format=plain", "application/json", "text/plain; charset=utf-8"),

@@ -5,11 +5,12 @@ import gzip
 import json
 
 import pytest
+from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from p2pfw.errors import InputError
-from p2pfw.web import calls
+from p2pfw.web import calls, problems
 from p2pfw.web.calls import MAX_BODY, whole_number
 from p2pfw.web.routes import ROUTES
 from tests.web.serving import Served, serving
@@ -154,6 +155,27 @@ async def test_a_malformed_chunked_body_is_the_clients_fault(served: Served, cap
     assert answer.status == 400
     assert answer.problem["status"] == 400
     assert served.operations.blocks == {}
+
+
+async def test_a_body_that_goes_wrong_later_is_the_clients_fault(tmp_path, monkeypatch, caplog):
+    """The handler is reading already when the first wrong byte comes: what follows does not count as body."""
+    monkeypatch.setattr(calls, "BODY_SECONDS", 0.05)
+    async with serving(tmp_path) as served:
+        reader, writer = await served.connect(socket=True)
+        writer.write(HEAD + b"Expect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"18\r\n" + GOOD + b"\r\nzz\r\n")
+        status = int((await reader.readline()).split()[1])
+        writer.close()
+
+    assert status in (400, 408)
+    assert served.operations.blocks == {}
+    assert "request failed" not in caplog.text
+
+
+def test_a_broken_body_is_the_clients_fault_however_it_is_told():
+    """The parser that is written in Python raises it to the reader; the other one ends the connection."""
+    assert problems.of_exception(web.RequestPayloadError()).status == 400
 
 
 async def test_who_asks_before_sending_is_invited(served: Served):

@@ -3,6 +3,7 @@
 import asyncio
 import grp
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,13 @@ def test_the_group_is_looked_up_by_name(monkeypatch):
     monkeypatch.setattr(credentials, "GROUP", first.gr_name)
 
     assert credentials.group_id() == first.gr_gid
+
+
+def test_groups_that_cannot_be_had_are_none():
+    """A peer that is gone, or in more groups than can be asked for, counts by its primary group."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.close()
+        assert credentials._groups(sock) == frozenset()
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])

@@ -56,6 +56,20 @@ def test_nobody_can_connect_before_the_mode_is_set(place: Path, monkeypatch):
     assert refused == [0o660]
 
 
+def test_it_is_given_to_the_group(place: Path, monkeypatch):
+    """Where there is one; a node that may not give it away keeps it."""
+    monkeypatch.setattr(sockets, "group_id", os.getegid)
+    file = SocketFile(place)
+    assert place.stat().st_gid == os.getegid()
+    file.close()
+
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(sockets.os, "chown", refused)
+    SocketFile(place).close()
+
+
 def test_it_leaves_nothing_behind(place: Path):
     """Neither the socket nor its lock."""
     SocketFile(place).close()
