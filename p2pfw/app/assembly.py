@@ -179,7 +179,11 @@ class Assembly:
         self.unblocking = Unblocking(kit, self.announcing, self.book)
         self.importing = Importing(kit, self.announcing, self.originator, self.blocking)
         self.modes = Modes(self.enforcing, kit.store, kit.clock, Mode(config.enforcer.mode.value))
-        place = Place(name=config.node.name, addresses=self.household.addresses)
+        place = Place(
+            name=config.node.name,
+            addresses=self.household.addresses,
+            is_named=lambda peer: self.book.get(peer) is not None,
+        )
         self.joining = JoinDesk(self.me, kit, self.invitations, self.peering, place)
         self.health = Health(domain=self.domain, enforcing=self.enforcing, memory_bytes=self.ports.memory_bytes)
         self.health.complaints.append(self.feeding.lines)

@@ -1,7 +1,7 @@
 """Invitations and joins as the operator asks for them: the line to paste, and the closing words."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from p2pfw import schema
@@ -24,6 +24,7 @@ class Place:
 
     name: str
     addresses: Callable[[], tuple[str, ...]]
+    is_named: Callable[[bytes], bool]
 
 
 class Desk:
@@ -63,6 +64,9 @@ class Desk:
         trust = parse_trust(str(request.trust))
         asked = join_request(self._me, self._place.name, self._place.addresses(), trust)
         joined = await redeem(self._caller, token, asked, self._me.node, self._domain.now())
+        # An inviter speaks for itself: whom the operator named already keeps the operator's word.
+        own = tuple(row for row in joined.rows if row.id == joined.inviter or not self._place.is_named(row.id))
+        joined = replace(joined, rows=own)
         writes = [Put(row=row) for row in joined.rows]
         if joined.certificate is not None:
             kept = Setting(name=CERTIFICATE_SETTING, value=joined.certificate.encode().hex())

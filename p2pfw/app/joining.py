@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from p2pfw.core.identity import DAY, Certificate, NodeId, OwnerId, Signer, Uses, certify
 from p2pfw.core.token import SECRET_BYTES, Token, key_hash, secret_hash
 from p2pfw.core.wire import JoinAnswer, JoinNode, JoinRefusal, JoinRequest
-from p2pfw.errors import InputError
+from p2pfw.errors import InputError, StoreError
 from p2pfw.ports import Clock, Drop, InviteRow, PeerRow, Put, Store, Write
 
 MAX_INVITES: Final = 1_000
@@ -120,7 +120,10 @@ class Invitations:
             certificate = self._certify(self._me.owner_key, node, proven).encode()
         owner = OwnerId(proven.owner if proven is not None else node) if row.guest else self._me.owner
         peer = _peer_row(node, owner, request, row)
-        await self._use(row, peer)
+        try:
+            await self._use(row, peer)
+        except StoreError:
+            return JoinRefusal(code="disk")
         self._household.peer_joined(peer)
         return JoinAnswer(
             certificate=certificate,
@@ -141,7 +144,12 @@ class Invitations:
         left = replace(row, uses_left=row.uses_left - 1)
         used: Write = Put(row=left) if left.uses_left else Drop(table=InviteRow, identity=row.secret_hash)
         self._rows[row.secret_hash] = left
-        await self._store.commit(Put(row=peer), used)
+        try:
+            await self._store.commit(Put(row=peer), used)
+        except StoreError:
+            again = self._rows.get(row.secret_hash, left)
+            self._rows[row.secret_hash] = replace(again, uses_left=again.uses_left + 1)
+            raise
 
     async def _prune(self) -> None:
         now = self._clock.now()
@@ -175,6 +183,7 @@ class Caller(Protocol):
 
 REFUSALS: Final = {
     "unknown": "the invitation is unknown, used up or expired; ask for a new line",
+    "disk": "the inviting node could not keep it: its disk is full or failing; try again later",
     "no-owner-key": "the inviting node no longer holds its owner's key",
 }
 

@@ -35,7 +35,7 @@ from p2pfw.core.gossip.events import (
     Tick,
     Unhandled,
 )
-from p2pfw.core.identity import NodeId, OwnerId
+from p2pfw.core.identity import Certificate, NodeId, OwnerId
 from p2pfw.core.token import Token, key_hash
 from p2pfw.core.wire import (
     Bye,
@@ -59,6 +59,8 @@ JOIN_SECONDS: Final = 15.0
 """A session that showed an invitation's secret is closed after this long."""
 UNREADABLE: Final = frozenset({"not-authentic", "bad-message"})
 """Ends of sessions by a message that held no frame; every other fault that ends one is counted where it is found."""
+REFUSED_EVERY: Final = 1.0
+"""Seconds between two events about refused connections: strangers must not push the operator's out of the ring."""
 LONGEST_NAP: Final = 1.0
 """Seconds between two looks at gossip's deadline at the most."""
 
@@ -134,6 +136,7 @@ class Peering:
         self._sessions: dict[int, PeerSession] = {}
         self._joiners: set[int] = set()
         self._asking: _Asking | None = None
+        self._refused_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
 
@@ -205,7 +208,7 @@ class Peering:
     def admit(self, proof: PeerProof) -> None:
         """Closed admission; AdmissionError names why not."""
         owner = OwnerId(proof.certificate.owner) if proof.certificate is not None else OwnerId(proof.node)
-        if self._directory.is_revoked(proof.node):
+        if self._directory.is_revoked(proof.node) or self._is_void(proof.certificate):
             raise AdmissionError("revoked", "its key was revoked by its owner")
         if proof.inbound and proof.token:
             if self._invitations.find(proof.token) is None:
@@ -216,6 +219,13 @@ class Peering:
         if self._book.knows(proof.node, owner) or (self._is_open and proof.inbound):
             return
         raise AdmissionError("stranger", "neither its owner nor this node is configured here, and it has no invitation")
+
+    def _is_void(self, certificate: Certificate | None) -> bool:
+        """True for a certificate that a revocation voids, seen here for the first time perhaps."""
+        if certificate is None:
+            return False
+        about = (one for one in self._directory.revocations() if one.owner == certificate.owner)
+        return any(one.node == certificate.node or certificate.serial < one.below_serial for one in about)
 
     def opened(self, session: PeerSession) -> None:
         """A proven and admitted session."""
@@ -262,6 +272,10 @@ class Peering:
     def refused(self, address: str, node: NodeId | None, reason: str) -> None:
         """Somebody did not become a peer."""
         self._refusals.add(reason)
+        now = self._clock.monotonic()
+        if now - self._refused_at < REFUSED_EVERY:
+            return
+        self._refused_at = now
         self._events.tell("peer-refused", peer=self._book.name_of(node) if node else "", reason=reason, address=address)
 
     # --- effects ---------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from p2pfw.core.times import rfc3339
 from p2pfw.core.trust import parse_trust
 from p2pfw.errors import InputError, NotFoundError
 from p2pfw.operations import Caller
-from p2pfw.ports import DialState, DialTarget, Discovery, PeerRow, PeerSession, Put, Transport
+from p2pfw.ports import DialState, DialTarget, Discovery, Drop, PeerRow, PeerSession, Put, Transport
 
 MILLISECONDS: Final = 1_000
 
@@ -53,9 +53,13 @@ class PeerDesk:
         named = self._book.get(peer)
         if named is None:
             raise NotFoundError(f"no peer {peer_id} is named here", field="id")
-        row = PeerRow(id=peer, owner=named.owner, name="", trust=None, forgotten=True)
-        await self._store.commit(Put(row=row))
-        self._book.put(row)
+        if named.from_file:
+            row = PeerRow(id=peer, owner=named.owner, name="", trust=None, forgotten=True)
+            await self._store.commit(Put(row=row))
+            self._book.put(row)
+        else:
+            await self._store.commit(Drop(table=PeerRow, identity=peer))
+            self._book.drop(peer)
         self._events.tell("peer-forgotten", peer=named.name, by=caller.name)
         await self.resolve()
 
@@ -102,7 +106,7 @@ class PeerDesk:
             trust=trust,
             trust_for=row.trust_for if request.trust_for is None else tuple(sorted(request.trust_for.items())),
             addresses=row.addresses if request.addresses is None else _urls(request.addresses),
-            distrusted=request.distrust if request.trust is None else False,
+            distrusted=request.trust is None and (request.distrust or row.distrusted),
             forgotten=False,
         )
 

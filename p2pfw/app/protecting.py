@@ -7,9 +7,9 @@ follows. Only who authenticated is protected: an operator's command, a login, a 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from p2pfw.core.prefix import Prefix, PrefixKey
+from p2pfw.core.prefix import Prefix, PrefixKey, covers
 from p2pfw.core.protected import Protected, ProtectedRange, Strength
-from p2pfw.core.special import Space, special_overlap
+from p2pfw.core.special import MAPPED, Space, embedded, special_overlap
 from p2pfw.errors import InputError
 from p2pfw.ports import Clock, Machine
 
@@ -70,4 +70,6 @@ def _host(address: str) -> PrefixKey | None:
         key = Prefix.parse(address.partition("%")[0]).key
     except InputError:
         return None
+    if covers(MAPPED, key):  # how a dual-stack listener sees an IPv4 client: the packets that count are IPv4
+        (key,) = embedded(key)
     return None if special_overlap(key, Space.HARD) else key

@@ -7,10 +7,11 @@ import logging
 
 from p2pfw import schema
 from p2pfw.app.assembly import Assembly
+from p2pfw.app.enforcing import Mode
 from p2pfw.app.loading import named_in, whitelist_of
 from p2pfw.config import Config, check_reloadable, load
 from p2pfw.core.whitelist import COMMAND, WhitelistEntry
-from p2pfw.errors import ConfigError
+from p2pfw.errors import ConfigError, FirewallError
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Reloading:
         self._node.feeding.configure(new.feeds)
         self._node.judging.everything(*self._node.domain.sources())
         await self._node.judging.idle()
+        await self._settle()
         self._node.events.tell("reload", reason=", ".join(changes.at_once))
         return schema.ReloadAnswer(changed=list(changes.at_once), needs_restart=list(changes.after_restart))
 
@@ -43,9 +45,16 @@ class Reloading:
         """SIGHUP: the same, where nobody waits for the answer."""
         try:
             await self.reload()
-        except ConfigError as error:
+        except (ConfigError, FirewallError) as error:
             log.error("configuration not reloaded", extra={"error": str(error)})
             self._node.events.tell("reload-failed", reason=str(error))
+
+    async def _settle(self) -> None:
+        """A whitelist edit is in the kernel before it is answered (enforcement 6)."""
+        enforcing = self._node.enforcing
+        ticket = enforcing.allow_changed()
+        if enforcing.mode is Mode.ENFORCE and (problem := await enforcing.settle(ticket)):
+            raise FirewallError(f"read, but the kernel does not follow yet: {problem}")
 
     def _read(self) -> Config:
         return load(self.config.files[0] if self.config.files else None)
