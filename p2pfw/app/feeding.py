@@ -189,8 +189,7 @@ class Feeding:
 
     async def _keep(self, one: Subscription, row: FeedRow, date: int, source: str, found: Digest | None = None) -> None:
         """On disk first, then in the book; `found` None: the same list as before."""
-        if self._is_wanted(one, source):
-            await self._store.commit(Put(row=row))
+        await self._store.commit(Put(row=row))
         if not self._is_wanted(one, source):
             self._forget(one)
             return

@@ -6,7 +6,7 @@ source under the same name, while its prefixes still count until the new source 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, assert_never
 from urllib.parse import urlsplit
 
 from p2pfw.config import Adopt, Feed, Format
@@ -215,6 +215,8 @@ def refused(name: str, found: Digest) -> Trouble | None:
         case TooChanged(added=added, removed=removed, share=share, limit=limit):
             text = f"{share:.0%} would change ({added} more, {removed} fewer), {limit:.0%} may"
             return _guard(text, f"if that is right: feed.{name}.max_change = 1.0, p2pfw config reload, and back again")
+        case _:
+            assert_never(found.refusal)
 
 
 def _guard(text: str, remedy: str) -> Trouble:

@@ -501,6 +501,42 @@ async def test_a_feed_changed_while_it_is_fetched_is_fetched_again():
     assert one.adopts("198.51.4.0/32")
 
 
+async def test_a_source_changed_while_the_old_one_is_written_does_not_count():
+    """What came from the old source is not taken for the new one's, neither now nor after a restart."""
+    one = await subscribed(World())
+    other = replace(FEED, url="https://other.example.net/list")
+    one.feeds.publish(URL, f"{TEN}\n203.0.113.11")
+    one.clock.pass_time(7 * HOUR)
+    commit = one.store.commit
+
+    async def changed_meanwhile(*writes):
+        one.node.feeding.configure([other])
+        await commit(*writes)
+
+    one.store.commit = changed_meanwhile
+    await fetch(one)
+    assert not one.adopts("203.0.113.11/32")
+    assert one.adopts("203.0.113.1/32")
+
+    one.store.commit = commit
+    one.feeds.publish(other.url, hosts(0, 100))
+    await fetch(one)
+    assert one.adopts("198.51.0.0/32")
+    assert row_of(one).source == other.url
+
+
+async def test_a_feed_that_never_came_may_be_reconfigured():
+    """Nothing is held that could be said otherwise; the new words are for the next attempt, which is now."""
+    one = await world_with(FEED, fetched=False)
+    await fetch(one)
+    assert lines(one) == [("error", "feed-fetch")]
+
+    one.feeds.publish(URL, "203.0.113.1")
+    one.node.feeding.configure([replace(FEED, minimum=1)])
+    assert await fetch(one) == 1
+    assert one.adopts("203.0.113.1/32")
+
+
 async def test_another_source_under_the_same_name_is_another_list():
     """No validators of the old one, no comparison with it; but until it answers, the old list counts."""
     one = await subscribed(World(), hosts(0, 100), etag='"old"')
@@ -574,6 +610,28 @@ async def test_the_loop_fetches_what_is_due_and_wakes_for_new_feeds():
     one.judge()
 
     assert one.adopts("203.0.113.1/32")
+
+
+async def test_the_loop_wakes_by_itself_when_a_feed_is_due():
+    """Nobody has to wake it."""
+    one = await world_with(FEED)
+    (subscription,) = one.node.feeding._feeds.values()
+    subscription.due = one.clock.monotonic() + 0.01
+    looked, take_due = asyncio.Event(), one.node.feeding.take_due
+
+    def look():
+        if one.feeds.asked[1:]:
+            looked.set()
+        due = take_due()
+        one.clock.pass_time(0.01)
+        return due
+
+    one.node.feeding.take_due = look
+    loop = asyncio.create_task(one.node.feeding.run())
+    await looked.wait()
+    loop.cancel()
+
+    assert len(one.feeds.asked) == 2
 
 
 async def test_a_slow_feed_keeps_no_other_waiting():

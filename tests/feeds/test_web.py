@@ -281,7 +281,14 @@ async def test_redirects_are_followed(publisher, status):
 
 @pytest.mark.parametrize(
     "target",
-    ["file:///etc/passwd", "ftp://lists.example.net/list", "data:text/plain,203.0.113.1", "//:80/", ""],
+    [
+        "file:///etc/passwd",
+        "ftp://lists.example.net/list",
+        "data:text/plain,203.0.113.1",
+        "//:80/",
+        "http://[::1/list",
+        "",
+    ],
 )
 async def test_redirects_lead_nowhere_but_to_http(publisher, target):
     """Not to a file of this machine, whatever the publisher says."""
