@@ -239,6 +239,7 @@ class Fleet:
         self.b = self.server(self.lab.host("B"), self.folder, self.owner)
         self.c = self.server(self.lab.host("C"), self.folder, self.other_owner)
         self.attacker = self.lab.host("attacker", "203.0.113.9/32")
+        self.a.knows(self.b, "watch", dial=True)  # as after a join: each has the other's address
         self.b.knows(self.a, "watch", dial=True)
         self.c.knows(self.a, "solo")
         self.c.knows(self.a, "solo", dial=True)
@@ -249,7 +250,7 @@ class Fleet:
         return self.a, self.b, self.c
 
     def start(self):
-        """All three, connected."""
+        """All three, connected, their rules in place."""
         for server in self.servers:
             server.spawn()
         for server in self.servers:
@@ -257,6 +258,8 @@ class Fleet:
         self.a.meets(2)
         self.b.meets()
         self.c.meets()
+        for server in self.servers:
+            until(lambda one=server: one.api.status()["enforcing"])
         return self
 
     def close(self):
