@@ -616,7 +616,7 @@ async def test_the_loop_wakes_by_itself_when_a_feed_is_due():
     """Nobody has to wake it."""
     one = await world_with(FEED)
     (subscription,) = one.node.feeding._feeds.values()
-    subscription.due = one.clock.monotonic() + 0.01
+    subscription.due = one.clock.monotonic() + 0.03
     looked, take_due = asyncio.Event(), one.node.feeding.take_due
 
     def look():
