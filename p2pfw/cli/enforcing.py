@@ -21,7 +21,7 @@ _MOST: Final = 3_600
     help=f"Seconds until it is off again unless confirmed; {CONFIRM_SECONDS} at a terminal, 0 (no timer) in scripts.",
 )
 @click.pass_obj
-def enforce(invocation: Invocation, state: str, seconds: int | None) -> None:
+def enforce(invocation: Invocation, state: str, seconds: int | None) -> int:
     """Drop what is adopted (on), or only watch (off)."""
     if seconds is None:
         # Whoever locks himself out at a terminal cannot confirm, and is let in again.
@@ -29,6 +29,7 @@ def enforce(invocation: Invocation, state: str, seconds: int | None) -> None:
     mode = "enforce" if state == "on" else "observe"
     body = invocation.call("PUT", "/v1/mode", {"mode": mode, "confirm": seconds if state == "on" else 0})
     _shown(invocation, body)
+    return Exit.NO if _problem(body) else Exit.OK
 
 
 @click.command(cls=Leaf)
@@ -95,6 +96,13 @@ def _as_json(removed: tuple[str, ...]) -> bytes:
     import json
 
     return json.dumps({"removed": removed}).encode()
+
+
+def _problem(body: bytes) -> str:
+    """Why the kernel does not follow, from a ModeAnswer; "" when it does. A script must not take that for success."""
+    import json
+
+    return str(json.loads(body).get("text", ""))
 
 
 def _shown(invocation: Invocation, body: bytes) -> None:

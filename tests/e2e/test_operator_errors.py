@@ -157,6 +157,9 @@ def test_without_rights_it_watches_and_says_so(lone):
     code, said = asked(lone, "status")
     assert code == OK
     assert "NOT enforcing" in said
+    code, said = asked(lone, "enforce", "on")
+    assert code == NO
+    assert "CAP_NET_ADMIN" in said
     lone.stop()
 
 
