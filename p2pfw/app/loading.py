@@ -24,7 +24,7 @@ from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.records import Category
 from p2pfw.core.whitelist import WhitelistEntry
 from p2pfw.errors import PeerError
-from p2pfw.ports import AllowRow, Drop, FeedRow, IntentionRow, InviteRow, LocalRow, PeerRow
+from p2pfw.ports import AllowRow, Drop, FeedRow, IntentionRow, InviteRow, LocalRow, PeerRow, Setting
 
 _SLICE: Final = 16
 """Announcements loaded between two turns of the loop: 16 full ones take about 30 ms."""
@@ -88,7 +88,9 @@ async def _load_voice(node: Assembly, settings: dict[str, object], *, alone: boo
     await node.originator.begin(_number(settings, EPOCH_SETTING), highest.header.order if highest else (0, 0))
     node.renewing.renewed = _number(settings, RENEWED_SETTING)
     node.owning.serial = _number(settings, SERIAL_SETTING)
-    if settings.get(RESTORED) and not alone:
+    if settings.get(RESTORED) and alone:
+        await node.ports.store.commit(Setting(name=RESTORED, value=None))  # once it spoke there is nothing to wait for
+    elif settings.get(RESTORED):
         node.originator.hold(
             RESTORED, "it was restored from a backup and has not yet met a peer that knows what it said"
         )

@@ -56,6 +56,8 @@ class Recording:
             self._store.post(put_announcement(one.raw, one, self._domain.now()))
         self._judging.dirty(outcome.dirty)
         self._follow(Learned(dirty=[], revoked=outcome.revoked, certified=outcome.certified), one.origin)
+        if one.origin == self._domain.me.node:  # of a life that this disk does not know
+            self.overtaken(*one.header.order)
         if one.kind == Kind.PARDON:
             self._obey(one)
         if outcome.equivocation is not None:
