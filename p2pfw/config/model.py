@@ -253,7 +253,9 @@ class Feed:
         readers.fraction(), "Share of entries that one refresh may change; 1.0 takes any change.", default=0.3
     )
     max_age: int = one(
-        readers.duration(HOUR, 365 * DAY), "Older by its own date it counts no more; health says so before.", default="7d"
+        readers.duration(HOUR, 365 * DAY),
+        "Older by its own date it counts no more; health says so before.",
+        default="7d",
     )
     max_bytes: int = one(
         readers.whole(1_024, 1 << 30), "Reading stops there; the largest lists have 10 MB.", default=33_554_432
@@ -261,9 +263,7 @@ class Feed:
     key_file: Path | None = one(
         readers.OPTIONAL_PATH, "A file with the API key, for feeds that ask for one.", default=""
     )
-    announce: bool = one(
-        readers.FLAG, "Announce its entries to peers; not yet done, only checked.", default=False
-    )
+    announce: bool = one(readers.FLAG, "Announce its entries to peers; not yet done, only checked.", default=False)
 
 
 SECTIONS: Final[Mapping[str, type]] = {

@@ -220,7 +220,7 @@ class FakeFirewall:
         await asyncio.sleep(0)
 
     async def allow(self, allow: Collection[int]) -> None:
-        self._called("allow", [lambda: self.allowed.clear(), lambda: self.allowed.update(allow)], atomic=True)
+        self._called("allow", [self.allowed.clear, lambda: self.allowed.update(allow)], atomic=True)
         await asyncio.sleep(0)
 
     async def enforce(self) -> None:
@@ -444,7 +444,7 @@ class FakeTransport:
         far = self.wires.doors.get(target.url)
         if far is None or far.down:
             raise HandshakeError("unreachable", "nobody answers there")
-        if target.node is not None and far.node != target.node or target.key_hash not in (b"", key_hash(far.node)):
+        if (target.node is not None and far.node != target.node) or target.key_hash not in (b"", key_hash(far.node)):
             raise HandshakeError("wrong-node", "somebody else answers there")
         self.listener.admit(self._proof(far, b"", inbound=False))
         try:

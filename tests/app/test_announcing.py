@@ -345,7 +345,7 @@ async def test_the_task_announces_what_waits_and_survives_the_disk():
     assert a.node.announcing.waiting
     a.store.repair()
     async with asyncio.timeout(10):
-        while a.node.announcing.waiting:
+        while a.node.announcing.waiting:  # noqa: ASYNC110  # it tells nobody when it is done
             await asyncio.sleep(0.02)
     task.cancel()
 
