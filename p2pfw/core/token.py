@@ -47,7 +47,7 @@ class Token:
             raise InputError(
                 "this token is damaged", field="token", hint="paste the whole line that p2pfw invite printed"
             )
-        if not 1 <= len(self.addresses) <= MAX_ADDRESSES:
+        if not 1 <= len(self.addresses) <= MAX_ADDRESSES or "" in self.addresses:
             raise InputError(f"a token carries 1 to {MAX_ADDRESSES} addresses", field="token")
 
     @classmethod
@@ -77,4 +77,7 @@ def _pack(data: bytes) -> str:
 
 
 def _unpack(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if _pack(data) != text:
+        raise ValueError("not as we would have written it")
+    return data

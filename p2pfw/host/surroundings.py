@@ -10,6 +10,7 @@ import ipaddress
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from string import hexdigits
 from typing import Final
 
 import ifaddr
@@ -42,25 +43,22 @@ class Surroundings:
     def _gateways4(self) -> Iterator[Neighbour]:
         for line in self._lines("proc/net/route")[1:]:
             fields = line.split()
-            if len(fields) > 3 and int(fields[3], 16) & _GATEWAY_FLAG:
-                address = int.from_bytes(bytes.fromhex(fields[2]), "little")
-                yield Neighbour(key=v4_key(address, 32), reason=f"gateway on {fields[0]}")
+            if len(fields) > 3 and _number(fields[3], 4) & _GATEWAY_FLAG and (address := _number(fields[2], 8)):
+                swapped = int.from_bytes(address.to_bytes(4), "little")
+                yield Neighbour(key=v4_key(swapped, 32), reason=f"gateway on {fields[0]}")
 
     def _gateways6(self) -> Iterator[Neighbour]:
         for line in self._lines("proc/net/ipv6_route"):
             fields = line.split()
-            if len(fields) > 9 and int(fields[8], 16) & _GATEWAY_FLAG and fields[4].strip("0"):
-                yield Neighbour(key=v6_key(int(fields[4], 16), 128), reason=f"gateway on {fields[9]}")
+            if len(fields) > 9 and _number(fields[8], 8) & _GATEWAY_FLAG and (address := _number(fields[4], 32)):
+                yield Neighbour(key=v6_key(address, 128), reason=f"gateway on {fields[9]}")
 
     def _resolvers(self) -> Iterator[Neighbour]:
         for name in RESOLV_FILES:
             for line in self._lines(name):
                 fields = line.split()
-                if len(fields) > 1 and fields[0] == "nameserver":
-                    with contextlib.suppress(InputError):
-                        yield Neighbour(
-                            key=Prefix.parse(fields[1].partition("%")[0]).key, reason=f"resolver in /{name}"
-                        )
+                if len(fields) > 1 and fields[0] == "nameserver" and (key := _host(fields[1])) is not None:
+                    yield Neighbour(key=key, reason=f"resolver in /{name}")
 
     def _logins(self) -> Iterator[Neighbour]:
         data = b""
@@ -77,15 +75,28 @@ class Surroundings:
         """logind's view, where utmp is gone (systems with 64-bit time)."""
         for file in sorted((self._root / "run/systemd/sessions").glob("*")):
             facts = dict(line.partition("=")[::2] for line in self._lines(str(file.relative_to(self._root))))
-            with contextlib.suppress(InputError):
-                remote = Prefix.parse(facts.get("REMOTE_HOST", "").partition("%")[0])
-                yield Neighbour(key=remote.key, reason=f"login session of {facts.get('USER', '?')}")
+            if (key := _host(facts.get("REMOTE_HOST", ""))) is not None:
+                yield Neighbour(key=key, reason=f"login session of {facts.get('USER', '?')}")
 
     def _lines(self, name: str) -> list[str]:
         try:
             return (self._root / name).read_text(errors="replace").splitlines()
         except OSError:
             return []
+
+
+def _number(text: str, digits: int) -> int:
+    """A hexadecimal field of at most so many digits; 0 when it is anything else."""
+    return int(text, 16) if len(text) <= digits and all(digit in hexdigits for digit in text) and text else 0
+
+
+def _host(text: str) -> PrefixKey | None:
+    """The key of one address, with its zone or without; None for names, networks and nothing."""
+    try:
+        prefix = Prefix.parse(text.partition("%")[0])
+    except InputError:
+        return None
+    return prefix.key if prefix.is_host else None
 
 
 def _login_key(address: bytes) -> PrefixKey:
