@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
+from p2pfw import schema
 from p2pfw.app.announcing import is_standing
 from p2pfw.app.assembly import Assembly
 from p2pfw.app.marks import SPOKEN
@@ -19,6 +20,7 @@ from p2pfw.app.recording import RESTORED
 from p2pfw.app.renewing import RENEWED_SETTING
 from p2pfw.config import Config, read_allow
 from p2pfw.core.announcement import MAX_LIFETIME
+from p2pfw.core.identity import Certificate
 from p2pfw.core.localbook import LocalEntry
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.records import Category
@@ -34,7 +36,7 @@ async def load(node: Assembly, settings: dict[str, object], *, alone: bool) -> C
     """Fill memory from disk and configuration; what was skipped, by reason."""
     now = node.ports.clock.now()
     if node.keys.certificate is not None:
-        node.domain.intake.learn(node.keys.certificate, now)
+        _learn_own(node, node.keys.certificate, now)
     node.book.load_file(named_in(node.config))
     node.book.load_rows(node.ports.store.rows(PeerRow))
     node.book.resolve()
@@ -49,6 +51,20 @@ async def load(node: Assembly, settings: dict[str, object], *, alone: bool) -> C
     node.protecting.refresh()  # feeds are cut around it
     node.feeding.begin(node.config.feeds, node.ports.store.rows(FeedRow))
     return skipped
+
+
+def _learn_own(node: Assembly, certificate: Certificate, now: float) -> None:
+    """Whose node this is. A clock that is behind, or a certificate that ended long ago, is health's to tell."""
+    try:
+        node.domain.intake.learn(certificate, max(now, certificate.not_before))
+    except PeerError as error:
+        line = schema.HealthLine(
+            level="error",
+            code="certificate",
+            text=f"this node's certificate does not count: {error}",
+            remedy="p2pfw owner renew, where the owner key is, or join again",
+        )
+        node.health.complaints.append(lambda: iter([line]))
 
 
 def _load_local(node: Assembly) -> None:
