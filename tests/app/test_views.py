@@ -1,0 +1,152 @@
+"""State as answers: true at the instant, in pages, for whoever asks."""
+
+import pytest
+
+from p2pfw.core.prefix import Prefix, PrefixKey
+from p2pfw.errors import InputError
+from tests.app.world import Running, World, key, peer_id
+
+BAD = "203.0.113.9"
+
+
+async def network(world: World) -> tuple[Running, Running]:
+    """A adopts a block of its own and holds one of C, whom it trusts a little."""
+    a, c = await world.node("a", owner=1, enforce=True), await world.node("c", owner=2)
+    await world.meet(a, c, trust=0.3)
+    await world.advance(seconds=2)
+    await a.beside(a.block(BAD, ttl="4h", category="ssh", wait=True))
+    await c.block("203.0.113.10")
+    await world.settle()
+    return a, c
+
+
+async def test_status_counts_what_there_is():
+    """Every number from where it lives."""
+    world = World()
+    a, _ = await network(world)
+    await a.beside(a.allow("198.51.100.0/24"))
+    await world.advance(seconds=1)
+    status = a.app.status()
+
+    assert (status.name, status.network, status.mode, status.enforcing) == ("a", "example", "enforce", True)
+    assert (status.adopted, status.held, status.refused, status.installed) == (1, 1, 0, 1)
+    assert (status.peers, status.whitelist, status.fleet, status.pending) == (1, 1, 1, 0)
+    assert status.entries == 2
+    assert status.node_id == peer_id(a)
+    assert status.uptime == 3
+    assert status.memory_bytes == 1 << 20
+    assert status.confirming is None
+
+
+async def test_the_listing_has_views_and_origins():
+    """adopted, held, refused, installed, all; by origin's name or id; what contains an address."""
+    world = World()
+    a, c = await network(world)
+
+    def prefixes(view: str, origin: str = "", contains: str = "") -> list[str]:
+        inside = Prefix.parse(contains) if contains else None
+        return [one.prefix for one in a.app.listing(view, origin, inside, 100, "").entries]
+
+    assert prefixes("adopted") == prefixes("installed") == [f"{BAD}/32"]
+    assert prefixes("held") == ["203.0.113.10/32"]
+    assert prefixes("refused") == []
+    assert prefixes("all") == [f"{BAD}/32", "203.0.113.10/32"]
+    assert prefixes("all", origin="c") == prefixes("all", origin=peer_id(c)) == ["203.0.113.10/32"]
+    assert prefixes("all", contains=BAD) == [f"{BAD}/32"]
+    (entry,) = a.app.listing("adopted", "", None, 10, "").entries
+    assert (entry.installed, entry.category, entry.origins[0], entry.reason) == (True, "ssh", "this node", "operator")
+
+
+async def test_pages_hold_everything_once():
+    """By cursors, each entry on exactly one page, with the total on all."""
+    world = World()
+    a = await world.node("a")
+    for number in range(25):
+        await a.block(f"45.0.0.{number}")
+    seen, cursor = [], ""
+    while True:
+        page = a.app.listing("all", "", None, 10, cursor)
+        seen += [entry.prefix for entry in page.entries]
+        assert page.total == 25
+        cursor = page.cursor
+        if not cursor:
+            break
+
+    assert seen == [f"45.0.0.{number}/32" for number in range(25)]
+
+
+@pytest.mark.parametrize(("view", "cursor", "field"), [("mine", "", "view"), ("all", "zz", "cursor")])
+async def test_impossible_questions_are_refused(view: str, cursor: str, field: str):
+    """With the field that is wrong."""
+    world = World()
+    a = await world.node("a")
+    with pytest.raises(InputError) as caught:
+        a.app.listing(view, "", None, 10, cursor)
+
+    assert caught.value.field == field
+
+
+async def test_the_blocklist_is_in_order_and_names_reasons():
+    """What renderers get: key, end, reason, category."""
+    world = World()
+    a, _ = await network(world)
+    await a.block("2001:db8:9::/64", ttl="forever", local_only=True)
+    rows = list(a.app.adopted())
+
+    assert [row.key for row in rows] == sorted(row.key for row in rows)
+    assert [(row.key, row.reason, row.category) for row in rows] == [
+        (key(BAD), "operator", 0),
+        (key("2001:db8:9::/64"), "operator", 6),
+    ]
+    assert rows[1].until == 0
+
+
+async def test_the_longest_covering_entry_answers_for_an_address():
+    """None where nothing covers it."""
+    world = World()
+    a, _ = await network(world)
+    await a.beside(a.block("203.0.113.0/28", wait=True))
+    found = a.app.covering(Prefix.parse(BAD))
+    wider = a.app.covering(Prefix.parse("203.0.113.3"))
+
+    assert found is not None
+    assert (found.prefix, found.installed, found.category) == (f"{BAD}/32", True, "ssh")
+    assert wider is not None
+    assert wider.prefix == "203.0.113.0/28"
+    assert a.app.covering(Prefix.parse("198.51.100.1")) is None
+
+
+async def test_the_generation_changes_with_what_is_adopted():
+    """A strong validator: another one after each change, and in another process."""
+    world = World()
+    a = await world.node("a")
+    first = a.app.generation()
+    assert a.app.generation() == first
+    await a.block(BAD)
+    second = a.app.generation()
+    assert second != first
+    await a.unblock(BAD)
+
+    assert a.app.generation() not in (first, second)
+
+
+async def test_recent_events_are_filtered_by_id_and_time():
+    """`p2pfw events --since`."""
+    world = World()
+    a = await world.node("a")
+    await a.block(BAD)
+    world.clock.pass_time(100)
+    await a.block("203.0.113.10")
+    late = a.app.recent_events(0, world.clock.wall - 50)
+
+    assert {event.prefix for event in late} == {"203.0.113.10/32"}
+    assert len(a.app.recent_events(0, 0)) > len(late)
+    assert a.app.events(0) is not None
+
+
+async def test_numbers_are_keys():
+    """Keys that views give are the ones that the core knows."""
+    world = World()
+    a, _ = await network(world)
+
+    assert all(isinstance(PrefixKey(row.key), int) for row in a.app.adopted())
