@@ -90,6 +90,7 @@ class Enforcing:
         self._allow_dirty = True
         self._started = False
         self._compare = True
+        self._comparing = False
         self._ruled = self._placed = False
         self._released = False
         self._unseen = False
@@ -106,7 +107,8 @@ class Enforcing:
 
         `more`: others follow at once (a long judgement); they are written together, some thousands at a time.
         """
-        if self.mode is Mode.ENFORCE:
+        # A comparison that is still to come finds them by itself: after a start, nearly all are in the kernel already.
+        if self.mode is Mode.ENFORCE and (self._comparing or not self._compare):
             self._dirty.update(keys)
         if more and len(self._dirty) < GATHER:
             self._ticket += 1
@@ -180,7 +182,9 @@ class Enforcing:
             return ""
         if self.last_error:
             return self.last_error
-        busy = self._compare or self._dirty or not self.enforcing
+        if self._compare:
+            return "the kernel is not yet compared with what is adopted"
+        busy = self._dirty or not self.enforcing
         return f"{len(self._dirty)} changes are on their way to the kernel" if busy else ""
 
     # --- the worker ------------------------------------------------------------------------------------------------
@@ -296,12 +300,16 @@ class Enforcing:
 
     async def _read_and_compare(self) -> None:
         """Full comparison of membership: what differs is to be done."""
-        installed = await self._firewall.membership()
-        self._audited = self._clock.monotonic()
-        wrong = await self._mark_surplus(installed) + await self._mark_missing(installed)
-        if wrong and not self._compare:
-            self._count_drift("membership")
-        self._compare = False
+        self._comparing = True
+        try:
+            installed = await self._firewall.membership()
+            self._audited = self._clock.monotonic()
+            wrong = await self._mark_surplus(installed) + await self._mark_missing(installed)
+            if wrong and not self._compare:
+                self._count_drift("membership")
+            self._compare = False
+        finally:
+            self._comparing = False
 
     async def _mark_surplus(self, installed: dict[int, int]) -> int:
         """How many entries should not be there, or not as they are, and are not known to be on their way already."""

@@ -63,7 +63,8 @@ class Housekeeping:
         try:
             await node.recording.take_back()
             await node.owning.tick()
-            await node.renewing.tick()
+            if not node.domain.adoption.pending:  # a start, or a large list: judging comes first
+                await node.renewing.tick()
         except (StoreError, InputError) as error:
             log.error("could not announce", extra={"error": str(error)})
 

@@ -409,11 +409,28 @@ async def test_counters_are_read_only_where_something_is_held():
 async def test_readiness_says_what_is_on_its_way():
     """In enforce mode the node is not ready until the kernel has it all."""
     bench = Bench()
+    assert bench.worker.unready() == "the kernel is not yet compared with what is adopted"
+    await bench.worker.step()
     bench.want(2)
     assert bench.worker.unready() == "1 changes are on their way to the kernel"
     await bench.worker.step()
 
     assert bench.worker.unready() == ""
+
+
+async def test_what_is_judged_before_the_first_comparison_is_not_written_again():
+    """A start judges everything; what the kernel holds already is found by comparing, and left as it is."""
+    bench = Bench()
+    bench.want(1)
+    await bench.worker.step()
+    again = Bench()
+    again.firewall.block = dict(bench.firewall.block)
+    again.want(1)
+
+    await again.worker.step()
+
+    assert "apply" not in again.firewall.calls
+    assert "replace" not in again.firewall.calls
 
 
 async def enforce(bench: Bench, trial: Trial | None) -> None:

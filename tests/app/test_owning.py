@@ -162,7 +162,7 @@ async def test_a_node_that_learns_of_its_own_revocation_falls_silent():
 async def test_a_certificate_below_a_revoked_serial_opens_no_door():
     """Also for a node that was never seen before: what its owner voided does not prove fleet membership."""
     world = World()
-    a, _, c = await fleet(world)
+    _, _, c = await fleet(world)
     revocation = revoke(owner_key(1), below_serial=100, created=START)
     c.node.domain.intake.revoke(revocation, START)
     stolen = await world.node("stolen", owner=1)
