@@ -102,6 +102,9 @@ async def _load_voice(node: Assembly, settings: dict[str, object], *, alone: boo
     node.domain.standing = {PrefixKey(row.key): row for row in rows if is_standing(row.until, row.added)}
     highest = node.domain.ledger.highest(node.domain.me.node)
     await node.originator.begin(_number(settings, EPOCH_SETTING), highest.header.order if highest else (0, 0))
+    if RENEWED_SETTING not in settings:  # a new node: there is nothing to say again yet
+        settings = {**settings, RENEWED_SETTING: node.domain.now()}
+        node.ports.store.post(Setting(name=RENEWED_SETTING, value=node.domain.now()))
     node.renewing.renewed = _number(settings, RENEWED_SETTING)
     node.owning.serial = _number(settings, SERIAL_SETTING)
     if settings.get(RESTORED) and alone:

@@ -71,7 +71,7 @@ class Renewing:
         if self._originator.held or self._clock.monotonic() < self._not_before:
             return
         self._not_before = self._clock.monotonic() + RETRY  # unless it works
-        if self._clock.now() - self.renewed >= RENEW_EVERY:
+        if not 0 <= self._clock.now() - self.renewed < RENEW_EVERY:  # below 0: the clock was ahead, and was put right
             await self.rewrite(renew=True)
         elif self._may_be_scattered() and await self._small() > COMPACT_ABOVE:
             await self.rewrite(renew=False)

@@ -249,6 +249,20 @@ async def test_a_renewal_that_the_disk_refused_is_made_up_for():
     assert a.node.renewing.renewed > START + RENEW_EVERY
 
 
+async def test_a_clock_that_was_ahead_does_not_put_renewal_off():
+    """Renewed "tomorrow" by a wrong clock: when it is put right, leases are renewed by the right one."""
+    world = World()
+    a = await world.node("a", skew=30 * DAY)
+    await a.block(BAD, ttl="forever")
+    await world.advance(hours=13)
+    a.clock.skew = 0
+    await a.housekeeping.tick()
+    await world.settle()
+
+    assert a.node.renewing.renewed == int(world.clock.wall)
+    assert a.adopts(BAD)
+
+
 async def test_a_node_that_was_down_for_a_month_means_it_again():
     """Standing intentions are announced again after their announcements have died."""
     world = World()
