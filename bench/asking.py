@@ -99,7 +99,7 @@ def _why_row(name: str, ours: tuple[float, float], bare: tuple[float, float]) ->
         beside=f"bare aiohttp: {number(bare[0])}/s ({number(bare[1])})",
         ratio=f"{ours[1] / bare[1]:.2f}",
         target="5,000/s a core",
-        met=max(ours) >= 5_000,
+        met=ours[1] >= 5_000,
     )
 
 

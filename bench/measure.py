@@ -29,7 +29,7 @@ class Scale:
     calls: int
 
 
-FULL = Scale(runs=5, entries=100_000, million=1_000_000, blocks=200, networks=25, requests=20_000, calls=31)
+FULL = Scale(runs=5, entries=100_000, million=1_000_000, blocks=200, networks=25, requests=6_000, calls=31)
 QUICK = Scale(runs=1, entries=4_096, million=20_000, blocks=6, networks=3, requests=300, calls=3)
 
 

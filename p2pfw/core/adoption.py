@@ -286,9 +286,9 @@ class Adoption:
     def adopted(self) -> Iterator[tuple[PrefixKey, int]]:
         """(key, until) of everything that must be blocked. Judging may go on meanwhile; until 0: no end."""
         for key in list(self._verdicts):
-            until = self.until(key)
-            if until is not None:
-                yield key, until
+            packed = self._verdicts.get(key)
+            if packed is not None and is_adopted(packed):
+                yield key, until_of(packed)
 
     def verdicts(self) -> Iterator[tuple[PrefixKey, Word]]:
         """(key, verdict) of everything that anybody speaks of. Judging may go on meanwhile."""

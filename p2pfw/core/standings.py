@@ -78,6 +78,11 @@ class Standings:
 
     def holding(self, key: PrefixKey, origin: NodeId, now: float) -> Statement | None:
         """What holds of one origin, BLOCK or RETRACT; LIVE is said of a RETRACT that holds too."""
+        found = self._index.get(key)
+        if isinstance(found, int):
+            alone = self._alone(found, key, now)
+            if alone is not None:  # nearly always, where a node looks through all that it said itself
+                return alone if alone.origin == origin else None
         holder = _newest(self._entries(key), now).get(origin)
         if holder is None:
             return None

@@ -4,7 +4,7 @@ from p2pfw.core.announcement import FUTURE, Action
 from p2pfw.core.identity import Uses
 from p2pfw.core.standings import VOIDED_SHOWN
 from p2pfw.core.statement import Standing
-from tests.core.making import NOW, block, certificate
+from tests.core.making import NOW, block, certificate, node_id
 from tests.core.saying import HOST, NEXT, checkpoint, counts, ledger, pardon, prefix, retract, say, standings
 
 
@@ -71,3 +71,11 @@ def test_records_of_one_announcement_answer_each_for_itself():
     assert all(one.fleet for one in book.statements(asked[3], NOW))
     book._directory.learn(certificate(uses=Uses.ANNOUNCE), NOW)
     assert [one.fleet for key in asked for one in book.statements(key, NOW)] == [False] * 4, "it pardons no more, too"
+
+
+def test_what_one_says_is_not_what_another_holds():
+    """holding: of that origin alone, also where nobody else says anything."""
+    book = ledger(say(1, block(HOST)))
+
+    assert book.holding(prefix(HOST), node_id(2), NOW) is None
+    assert book.holding(prefix(HOST), node_id(1), NOW) == book.statements(prefix(HOST), NOW)[0]
