@@ -26,10 +26,12 @@ lint: .venv/installed-test  ## style, format, types, import contracts
 	.venv/bin/mypy
 	.venv/bin/lint-imports --config setup.cfg
 
-# Tests that measure time run by themselves afterwards, without coverage. Exit status 5 of pytest: there are none.
+# Real processes and kernels run at their own speed, without coverage; tests that measure time also one at a time.
+# Exit status 5 of pytest: there are none.
 tests: .venv/installed-test
 	$(COVERAGE) erase
-	$(COVERAGE) run -m pytest -n $(WORKERS) --dist worksteal -m 'not alone'
+	$(COVERAGE) run -m pytest -n $(WORKERS) --dist worksteal -m 'not alone and not e2e and not kernel'
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m '(e2e or kernel) and not alone'
 	$(PYTEST) -m alone || [ $$? -eq 5 ]
 
 coverage-report: tests
