@@ -18,7 +18,7 @@ from p2pfw.app.assembly import Assembly, Keys, Ports
 from p2pfw.app.enforcing import Mode
 from p2pfw.app.housekeeping import Housekeeping
 from p2pfw.app.joining import Joined
-from p2pfw.app.loading import load
+from p2pfw.app.loading import load, named_in
 from p2pfw.app.owning import CERTIFICATE_SETTING
 from p2pfw.app.reloading import Reloading
 from p2pfw.config import Config
@@ -31,6 +31,7 @@ from p2pfw.host.process import give_back_memory, memory_bytes
 from p2pfw.host.surroundings import Surroundings
 from p2pfw.net.discovery import LanDiscovery
 from p2pfw.net.transport import WebsocketTransport
+from p2pfw.ports import PeerRow
 from p2pfw.store.keyfile import Purpose, read_key
 from p2pfw.store.lock import StateLock
 from p2pfw.store.sqlite import SqliteStore
@@ -83,6 +84,8 @@ class Node:
         self._again = False
         self._stop = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
+        self._spawned: set[asyncio.Task[None]] = set()
+        self._resolving = False
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -128,7 +131,7 @@ class Node:
             node.peers.redial()
             log.info("started", extra={"node": node.domain.me.node.hex()[:16], "mode": node.enforcing.mode.value})
             await self._stop.wait()
-            for task in running:
+            for task in (*running, *self._spawned):
                 task.cancel()
 
     def _discovery(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
@@ -194,7 +197,14 @@ class Node:
         )
 
     def _trust_changed(self) -> None:
-        self._spawn(self.assembly.peers.resolve())
+        """Once for all certificates that came in this turn of the loop."""
+        if not self._resolving:
+            self._resolving = True
+            self._spawn(self._resolve())
+
+    async def _resolve(self) -> None:
+        self._resolving = False
+        await self.assembly.peers.resolve()
 
     def _renewed(self, certificate: Certificate) -> None:
         self.assembly.credentials.certificate = certificate.encode()
@@ -212,7 +222,9 @@ class Node:
         if self._tasks is None or self._stop.is_set():
             work.close()
             return
-        self._tasks.create_task(work)
+        task = self._tasks.create_task(work)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
 
     def _hear_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -266,6 +278,8 @@ async def _join(config: Config, request: schema.JoinRequest) -> schema.JoinAnswe
         try:
             node = Node(config, store, store.settings())
             transport = node.transport()
+            node.assembly.book.load_file(named_in(config))
+            node.assembly.book.load_rows(store.rows(PeerRow))
             if config.listen.peer is not None:
                 node.assembly.household.bound = str(config.listen.peer)
             try:

@@ -22,6 +22,7 @@ from p2pfw.core.localbook import LocalEntry
 from p2pfw.core.prefix import PrefixKey, key_text
 from p2pfw.core.statement import Source
 from p2pfw.core.times import ending
+from p2pfw.core.verdict import Decision
 from p2pfw.errors import ConflictError, NotAcceptableError
 from p2pfw.operations import Caller
 from p2pfw.ports import LocalRow, Put
@@ -114,11 +115,15 @@ class Blocking:
         ticket = await self._judging.idle() if len(keys) > AT_ONCE else self._judging.ticket
         problem = await self._enforcing.settle(ticket)
         missing = next((key for key in keys if not self._enforcing.holds(key)), None)
-        return problem or (f"{key_text(missing)} is {self._verdict(missing)}" if missing is not None else "")
+        return problem or (f"{key_text(missing)} is {self._instead(missing)}" if missing is not None else "")
 
-    def _verdict(self, key: PrefixKey) -> str:
+    def _instead(self, key: PrefixKey) -> str:
+        """What a prefix is that was blocked and is not installed."""
         word = self._domain.adoption.verdict(key)
-        return f"{word.decision.word}: {word.reason.word}" if word is not None else "taken back again"
+        if word is None:
+            return "taken back again"
+        adopted = word.decision is Decision.ADOPT
+        return "adopted, and the kernel does not drop it" if adopted else f"{word.decision.word}: {word.reason.word}"
 
     def _answer(
         self,
