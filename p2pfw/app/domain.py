@@ -50,6 +50,7 @@ class Domain:
         self.ledger = Ledger(self.directory)
         self.local = LocalBook()
         self.waiting = LocalBook()  # what is adopted and not announced yet: apart, lest it replace a local-only word
+        self._shown: set[PrefixKey] = set()
         self.marks = Marks(self.local)
         self.intake = Intake(me.network, self.directory, self.ledger, self.trust)
         self.policy = Policy(
@@ -74,15 +75,14 @@ class Domain:
     def statements(self, key: PrefixKey, now: float) -> list[Statement]:
         """Everything that lives about exactly this prefix, signed and local."""
         signed = self._marked(key, self.ledger.statements(key, now))
-        said = [*self.local.statements(key, now), *self.waiting.statements(key, now)]
+        said = self._unsigned(key, now)
         return [*signed, *said] if said else signed
 
     def explain(self, key: PrefixKey) -> Explanation:
         """The verdict with its reasons, and the statements that do not count."""
         now = self._clock.now()
         signed = self._marked(key, self.ledger.statements(key, now, everything=True))
-        said = [*self.local.statements(key, now), *self.waiting.statements(key, now)]
-        return self.adoption.explain(key, [*signed, *said], now)
+        return self.adoption.explain(key, [*signed, *self._unsigned(key, now)], now)
 
     def sources(self) -> tuple[Callable[[], Iterator[PrefixKey]], ...]:
         """Where prefixes are spoken of, for a full judgement."""
@@ -162,10 +162,12 @@ class Domain:
             forced=self.marks.is_forced(wish.key),
         )
         self.waiting.put(Source.OPERATOR, wish.key, entry)
+        self._shown.add(wish.key)
 
     def hide(self, key: PrefixKey) -> None:
         """A wish no longer waits: it is announced, or not wanted any more."""
         self.waiting.drop(Source.OPERATOR, key)
+        self._shown.discard(key)
 
     def changed(self, keys: Sequence[PrefixKey]) -> None:
         """Judge these again."""
@@ -175,6 +177,11 @@ class Domain:
         """Until when the operator's unannounced word on a prefix stands; 0 for ever, None when there is none."""
         entry = self.local.get(Source.OPERATOR, key)
         return None if entry is None or entry.ended(self._clock.now()) else entry.until
+
+    def _unsigned(self, key: PrefixKey, now: float) -> list[Statement]:
+        """What this node says to itself, and what it has yet to announce."""
+        said = self.local.statements(key, now)
+        return [*said, *self.waiting.statements(key, now)] if key in self._shown else said
 
     def _marked(self, key: PrefixKey, signed: list[Statement]) -> list[Statement]:
         """This node's own word counts as forced where the operator forced it."""

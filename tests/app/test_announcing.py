@@ -272,6 +272,24 @@ async def test_a_lone_block_does_not_wait_for_a_long_announcement():
     assert sizes(a) == [1]
 
 
+async def test_a_list_that_becomes_silent_while_it_waits_for_its_turn_is_kept():
+    """The clock is found wrong while an import holds the voice: the list is kept and adopted, and said later."""
+    world = World()
+    a = await world.node("a")
+    request = schema.BlockRequest(prefixes=[ONE, OTHER])
+    async with a.node.announcing.order:
+        blocking = asyncio.create_task(a.app.block(request, CALLER))
+        await asyncio.sleep(0)
+        a.node.originator.hold("test", "its clock is wrong")
+    answer = await asyncio.wait_for(blocking, 1)
+    assert answer.announcement == ""
+    assert a.adopts(OTHER)
+    a.node.originator.release("test")
+    await a.node.announcing.flush()
+
+    assert sizes(a) == [2]
+
+
 async def test_a_block_that_comes_while_its_predecessor_is_announced_is_kept():
     """The row of the newer wish is not dropped with the older one's: it survives a crash right after its answer."""
     world = World()

@@ -1,5 +1,7 @@
 """Taking back: one's own word, the fleet's by pardon, and who still has it blocked."""
 
+import asyncio
+
 import pytest
 
 from p2pfw.errors import NotFoundError
@@ -220,6 +222,45 @@ async def test_unblocked_is_out_of_the_kernel_when_it_is_answered():
     await a.beside(a.unblock(BAD))
 
     assert not a.drops(BAD)
+
+
+async def test_a_local_block_given_while_it_is_taken_back_stays():
+    """The newer word holds in memory and on disk, whatever the disk did first."""
+    world = World()
+    a = await world.node("a")
+    await a.block(BAD, ttl="1h", local_only=True)
+    a.store.gate = asyncio.Event()
+    giving = asyncio.create_task(a.block(BAD, ttl="forever", local_only=True))
+    await asyncio.sleep(0)
+    taking = asyncio.create_task(a.unblock(BAD))
+    await asyncio.sleep(0)
+    a.store.gate.set()
+    await asyncio.gather(giving, taking)
+    a.store.gate = None
+    adopted = a.adopts(BAD)
+    await a.restart(crash=True)
+    a.judge()
+
+    assert adopted
+    assert a.adopts(BAD)
+
+
+async def test_a_pardon_on_a_full_disk_is_obeyed_later():
+    """What could not be retracted is retracted by a later tick, and not renewed before."""
+    world = World()
+    a, b, c = await fleet(world)
+    await b.block(BAD, ttl="forever")
+    await world.settle()
+    b.store.fill_up()
+    await a.unblock(BAD)
+    await world.settle()
+    assert b.node.recording.pardoned == {key(BAD)}
+    b.store.repair()
+    await world.advance(hours=26)
+
+    assert b.node.recording.pardoned == set()
+    assert b.store.rows(IntentionRow) == []
+    assert not any(one.adopts(BAD) for one in (a, b, c))
 
 
 async def test_a_late_block_does_not_come_back():
