@@ -175,15 +175,16 @@ class Adoption:
         statements = self._statements_of(key, now)
         new: int | None = None
         over: tuple[NodeId, ...] = ()
+        aside: Set[NodeId] = NOBODY
         if statements:
-            verdict, payer, over, _, _ = self._consider(key, statements, now, old)
+            verdict, payer, over, aside, _ = self._consider(key, statements, now, old)
             new = pack(verdict, payer)
         if over or key in self._over:
             self._set_aside(key, over)
         if new == old:
             return None
         if old is not None or key in self._flips:
-            self._watch_flips(key, statements, (old, new), now)
+            self._watch_flips(key, statements, (old, new), aside, now)
         if node_of(old) != node_of(new):
             self._account(key, (old, new), now)
         return self._store(key, old, new)
@@ -198,8 +199,8 @@ class Adoption:
     def _consider(self, key: int, statements: Sequence[Statement], now: float, old: int | None) -> _Considered:
         """The policy's verdict, with what this class remembers; changes nothing."""
         before = (old is not None and code_of(old) in _SCORED) or key in self._before
-        # Only coming back waits: who is adopted now stays so until he takes it back.
-        waiting = self._flips.waiting(key, now) if key in self._flips and not is_adopted(old) else {}
+        # Only coming back waits, and whoever speaks up beside others who hold the prefix meanwhile.
+        waiting = self._flips.waiting(key, now, adopted=is_adopted(old)) if key in self._flips else {}
         aside: Set[NodeId] = waiting.keys() if waiting else NOBODY
         verdict = self.policy.judge(key, statements, now, adopted_before=before, waiting=aside)
         payer = 0
@@ -209,19 +210,25 @@ class Adoption:
             if not payer:
                 aside, over = aside | frozenset(verdict.nodes), verdict.nodes
                 verdict = self.policy.judge(key, statements, now, adopted_before=before, waiting=aside)
-        if waiting and verdict.decision is not Decision.ADOPT:
-            verdict = verdict._replace(review=int(min(waiting.values())) + 1)
+        if waiting:
+            over_at = int(min(waiting.values())) + 1
+            verdict = verdict._replace(review=min(verdict.review or over_at, over_at))
         return verdict, payer, over, aside, before
 
     def _watch_flips(
-        self, key: PrefixKey, statements: Sequence[Statement], packed: tuple[int | None, int | None], now: float
+        self,
+        key: PrefixKey,
+        statements: Sequence[Statement],
+        packed: tuple[int | None, int | None],
+        aside: Set[NodeId],
+        now: float,
     ) -> None:
         """Tell the limiter who brought a prefix back, or let it go. Operator and feeds may change their minds."""
         was, is_now = (word is not None and code_of(word) in _SIGNED for word in packed)
         if was and not is_adopted(packed[1]):
-            self._flips.dropped(key, self.policy.backers(key, statements, now), now)
+            self._flips.dropped(key, self.policy.backers(key, statements, now, waiting=aside), now)
         elif is_now and not is_adopted(packed[0]) and key in self._flips:
-            self._flips.returned(key, self.policy.backers(key, statements, now), now)
+            self._flips.returned(key, self.policy.backers(key, statements, now, waiting=aside), now)
 
     def _account(self, key: PrefixKey, packed: tuple[int | None, int | None], now: float) -> None:
         """Move the charge from the node that answered for this prefix to the one that does now."""

@@ -57,12 +57,17 @@ class FlipLimiter:
             track.changes.setdefault(origin, [track.changed, track.changed]).append(now)
         self._remember(key, track, backers, now)
 
-    def waiting(self, key: int, now: float) -> dict[NodeId, float]:
-        """The origins whose BLOCKs of this prefix wait, and until when."""
+    def waiting(self, key: int, now: float, *, adopted: bool = False) -> dict[NodeId, float]:
+        """The origins whose BLOCKs of this prefix wait, and until when.
+
+        While it is `adopted`, who supported that from the start does not wait: he is in until he takes it back.
+        """
         track = self._tracks.get(PrefixKey(key))
-        changes = track.changes if track else {}
-        ends = {origin: times[-FLIPS] + HOUR for origin, times in changes.items() if len(times) >= FLIPS}
-        return {origin: end for origin, end in ends.items() if end > now}
+        if track is None:
+            return {}
+        inside: Set[NodeId] = track.backers if adopted else frozenset()
+        ends = {origin: times[-FLIPS] + HOUR for origin, times in track.changes.items() if len(times) >= FLIPS}
+        return {origin: end for origin, end in ends.items() if end > now and origin not in inside}
 
     def _remember(self, key: PrefixKey, track: _Track, backers: Set[NodeId], now: float) -> None:
         track.changed, track.backers = now, backers

@@ -171,7 +171,7 @@ def _decide(hearing: Hearing, now: float, *, adopted_before: bool) -> Verdict:
         return _score(hearing, now, adopted_before=adopted_before)[0]
     ends = [said.expires for said in (*hearing.operator, *hearing.fleet, *hearing.feed)]
     if hearing.weighed:
-        ends += _scored_ends(hearing, now, adopted_before=adopted_before)
+        ends += _scored_ends(hearing, now)
     return Verdict(
         Decision.ADOPT,
         reason,
@@ -181,9 +181,12 @@ def _decide(hearing: Hearing, now: float, *, adopted_before: bool) -> Verdict:
     )
 
 
-def _scored_ends(hearing: Hearing, now: float, *, adopted_before: bool) -> list[int]:
-    """What would hold the block when the stronger words end first, so that it does not lapse in between."""
-    scored = _score(hearing, now, adopted_before=adopted_before)[0]
+def _scored_ends(hearing: Hearing, now: float) -> list[int]:
+    """What would hold the block when the stronger words end first, so that it does not lapse in between.
+
+    Without hysteresis: under a stronger word nobody remembers whether the score had adopted it once.
+    """
+    scored = _score(hearing, now, adopted_before=False)[0]
     return [scored.until, scored.review] if scored.until is not None else []
 
 

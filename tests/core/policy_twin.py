@@ -112,14 +112,14 @@ def judge(policy, key, statements, now, *, adopted_before=False):
     refusal = _refusal(policy, key, now, operator, others)
     if refusal is not None:
         return Decision.REFUSE, refusal, 0.0, None, 0, None, None
-    scored = _score(policy, others, width, now, adopted_before=adopted_before)
     for reason, group in ((Reason.OPERATOR, operator), (Reason.FLEET, fleet), (Reason.FEED, feed)):
         if group:
+            scored = _score(policy, others, width, now, adopted_before=False)
             ends = [one.expires or math.inf for one in [*operator, *fleet, *feed]]
             ends.append(scored[-1] or math.inf if scored[0] is Decision.ADOPT else 0)
             until = max(ends)
             return Decision.ADOPT, reason, 0.0, None, 0, None, 0 if until == math.inf else until
-    return scored
+    return _score(policy, others, width, now, adopted_before=adopted_before)
 
 
 def _refusal(policy, key, now, operator, others):

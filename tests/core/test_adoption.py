@@ -507,6 +507,41 @@ def test_one_who_flaps_does_not_keep_others_from_blocking():
     assert adoption.verdict(HOST).decision is Decision.ADOPT
 
 
+def test_one_who_waits_does_not_slip_in_beside_another():
+    """The block ends with the word of the one who holds it, however often it is judged, until the waiting is over."""
+    book, adoption = made(a=0.9)
+    for number in range(20):
+        book.say(HOST, *([said("a")] if number % 2 == 0 else []))
+        judged(adoption, book, HOST, now=NOW + number)
+    book.say(HOST, said("a"), by_fleet(ttl=600))
+    first = judged(adoption, book, HOST, now=NOW + 30)
+
+    assert [change.until for change in first] == [NOW + 600]
+    assert adoption.explain(HOST, book.told[HOST], NOW + 31).verdict.until == NOW + 600
+    assert judged(adoption, book, HOST, now=NOW + 31) == []
+    book.say(HOST, said("a"), by_fleet(ttl=2 * HOUR))
+    judged(adoption, book, HOST, now=NOW + 32)
+    while adoption.until(HOST) == NOW + 2 * HOUR:
+        adoption.tick(adoption.next_deadline())
+        adoption.judge_some(NOW + HOUR + 30, 10)
+    assert adoption.until(HOST) == NOW + DAY, "when the hour is over he is heard"
+
+
+def test_a_stronger_word_over_what_hysteresis_kept_is_judged_alike_again():
+    """Two judgements in a row, and the explanation, agree: what the score once adopted is forgotten under that word."""
+    book, adoption = made(a=0.9)
+    book.say(HOST, said("a"), said("a2", of="a", confidence=0.5))
+    judged(adoption, book, HOST)
+    book.say(HOST, said("a2", of="a", confidence=0.5))
+    judged(adoption, book, HOST)
+    assert adoption.verdict(HOST) == Word(Decision.ADOPT, Reason.OK, NOW + DAY)
+    book.say(HOST, said("a2", of="a", confidence=0.5), by_fleet(ttl=600))
+
+    assert [change.until for change in judged(adoption, book, HOST)] == [NOW + 600]
+    assert judged(adoption, book, HOST) == []
+    assert adoption.explain(HOST, book.told[HOST], NOW).verdict.until == NOW + 600
+
+
 def test_the_operator_may_change_its_mind_as_often_as_it_likes():
     """At once, by precedence."""
     book, adoption = made()
