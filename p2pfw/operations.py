@@ -62,7 +62,7 @@ class Operations(Protocol):
         """The explanation, for any prefix whatever. `counters`: with the kernel's, which may take 0.3 s to read."""
         ...
 
-    def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
+    async def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
         """`view`: adopted, held, refused, installed, all."""
         ...
 

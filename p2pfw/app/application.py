@@ -74,9 +74,9 @@ class Application:
         """See operations."""
         return await self.explaining.why(prefix.key, counters=counters)
 
-    def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
+    async def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
         """See operations."""
-        return self.views.listing(view, origin, contains, limit, cursor)
+        return await self.views.listing(view, origin, contains, limit, cursor)
 
     def allow_list(self, *, protected: bool) -> schema.AllowList:
         """See operations."""

@@ -5,6 +5,7 @@ none does, the prefix itself, and then the longest known one around it. Computes
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Final, NamedTuple, Protocol
 
 from p2pfw import schema
@@ -106,13 +107,13 @@ class Explaining:
         """Other known prefixes that cover the asked one, and, for a network, some inside it."""
         asked, matched, known = subject
         around = [(key, word) for key, word in known if key != matched]
-        inside: list[tuple[PrefixKey, Word]] = []
+        inside: Iterable[tuple[PrefixKey, Word]] = ()
         if key_length(asked) < (128 if is_v6(asked) else 32):
             keys = (key for key in self._domain.overlapping(asked) if key_length(key) > key_length(asked))
-            inside = [(key, word) for key in keys if (word := self._domain.adoption.verdict(key)) is not None]
+            inside = ((key, word) for key in keys if (word := self._domain.adoption.verdict(key)) is not None)
         return [
             schema.Related(prefix=key_text(key), verdict=word.decision.word, reason=word.reason.word)
-            for key, word in [*around, *inside][:MOST_RELATED]
+            for key, word in islice(chain(around, inside), MOST_RELATED)
         ]
 
     def _evidence(self, testimony: Testimony, key: PrefixKey) -> schema.Evidence:

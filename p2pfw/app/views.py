@@ -1,7 +1,12 @@
-"""State as answers: status, listing, blocklist rows. Reads only; computed when asked, true at that instant."""
+"""State as answers: status, listing, blocklist rows. Reads only; computed when asked, true at that instant.
 
+The listing of very many lets the loop turn while it looks: each of its entries is true, the whole may be some ms old.
+"""
+
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from p2pfw import __version__, schema
@@ -11,11 +16,12 @@ from p2pfw.app.explaining import Names
 from p2pfw.app.health import Health
 from p2pfw.app.kit import Kit
 from p2pfw.app.mode import Modes
+from p2pfw.app.pace import Pace
 from p2pfw.app.peering import Peering
 from p2pfw.core.adoption import Word
 from p2pfw.core.announcement import Category
 from p2pfw.core.idtext import encode_id
-from p2pfw.core.prefix import Prefix, PrefixKey, covers, key_text
+from p2pfw.core.prefix import Prefix, PrefixKey, key_text
 from p2pfw.core.times import ending, rfc3339
 from p2pfw.core.verdict import Decision
 from p2pfw.errors import InputError
@@ -50,7 +56,7 @@ class Views:
     """What the operator reads."""
 
     def __init__(self, kit: Kit, me: Card, sources: Sources) -> None:
-        self._domain, self._enforcing, self._me = kit.domain, kit.enforcing, me
+        self._domain, self._enforcing, self._clock, self._me = kit.domain, kit.enforcing, kit.clock, me
         self._modes, self._peering, self._names = sources.modes, sources.peering, sources.names
         self._refusals, self._health = sources.refusals, sources.health
         self.not_carried: Callable[[], list[str]] = list
@@ -101,7 +107,7 @@ class Views:
     def adopted(self) -> Iterator[AdoptedRow]:
         """See operations.Operations.adopted."""
         adoption = self._domain.adoption
-        for key, until in sorted(adoption.adopted()):
+        for key, until in sorted(adoption.adopted(), key=itemgetter(0)):
             word = adoption.verdict(key)
             if word is not None and word.decision is Decision.ADOPT:
                 category = self._domain.category_of(key)
@@ -121,24 +127,25 @@ class Views:
             installed=self._installed(key),
         )
 
-    def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
+    async def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
         """See operations.Operations.listing."""
         if view not in (*VIEWS, "installed", "all"):
             raise InputError(f"{view!r} is no view", field="view", hint="adopted, held, refused, installed or all")
         after = _cursor(cursor)
-        matching = [
-            (key, word)
-            for key, word in sorted(self._domain.adoption.verdicts())
-            if self._shown(view, key, word) and (contains is None or covers(key, contains.key))
-        ]
-        if origin:
-            matching = [(key, word) for key, word in matching if origin in self._origins(key)]
-        page = [(key, word) for key, word in matching if key > after][: min(limit, MOST_LISTED)]
-        more = bool(page) and page[-1][0] != matching[-1][0]
+        adoption, pace = self._domain.adoption, Pace(self._clock)
+        matching = []
+        for key, word in adoption.verdicts() if contains is None else adoption.around(contains.key):
+            if self._shown(view, key, word) and (not origin or origin in self._origins(key)):
+                matching.append(key)
+            await pace.step()
+        matching.sort()
+        begin = bisect_right(matching, after)
+        page = matching[begin : begin + min(limit, MOST_LISTED)]
+        more = bool(page) and page[-1] != matching[-1]
         return schema.Listing(
-            entries=[self._entry(key, word) for key, word in page],
+            entries=[self._entry(key, now) for key in page if (now := adoption.verdict(key)) is not None],
             total=len(matching),
-            cursor=f"{page[-1][0]:x}" if more else "",
+            cursor=f"{page[-1]:x}" if more else "",
         )
 
     def _shown(self, view: str, key: PrefixKey, word: Word) -> bool:

@@ -68,7 +68,7 @@ class Reading:
 
     async def listing(self, call: Call) -> web.StreamResponse:
         """GET /v1/list."""
-        found = self.operations.listing(
+        found = await self.operations.listing(
             call.text("view", "adopted"),
             call.text("origin"),
             Prefix.parse(call.text("contains")) if "contains" in call.request.query else None,

@@ -1,9 +1,12 @@
 """State as answers: true at the instant, in pages, for whoever asks."""
 
+import asyncio
+
 import pytest
 
 from p2pfw.core.prefix import Prefix, PrefixKey
 from p2pfw.errors import InputError
+from tests.app.test_importing import hosts, load
 from tests.app.world import Running, World, key, peer_id
 
 BAD = "203.0.113.9"
@@ -43,17 +46,17 @@ async def test_the_listing_has_views_and_origins():
     world = World()
     a, c = await network(world)
 
-    def prefixes(view: str, origin: str = "", contains: str = "") -> list[str]:
+    async def prefixes(view: str, origin: str = "", contains: str = "") -> list[str]:
         inside = Prefix.parse(contains) if contains else None
-        return [one.prefix for one in a.app.listing(view, origin, inside, 100, "").entries]
+        return [one.prefix for one in (await a.app.listing(view, origin, inside, 100, "")).entries]
 
-    assert prefixes("adopted") == prefixes("installed") == [f"{BAD}/32"]
-    assert prefixes("held") == ["203.0.113.10/32"]
-    assert prefixes("refused") == []
-    assert prefixes("all") == [f"{BAD}/32", "203.0.113.10/32"]
-    assert prefixes("all", origin="c") == prefixes("all", origin=peer_id(c)) == ["203.0.113.10/32"]
-    assert prefixes("all", contains=BAD) == [f"{BAD}/32"]
-    (entry,) = a.app.listing("adopted", "", None, 10, "").entries
+    assert await prefixes("adopted") == await prefixes("installed") == [f"{BAD}/32"]
+    assert await prefixes("held") == ["203.0.113.10/32"]
+    assert await prefixes("refused") == []
+    assert await prefixes("all") == [f"{BAD}/32", "203.0.113.10/32"]
+    assert await prefixes("all", origin="c") == await prefixes("all", origin=peer_id(c)) == ["203.0.113.10/32"]
+    assert await prefixes("all", contains=BAD) == [f"{BAD}/32"]
+    (entry,) = (await a.app.listing("adopted", "", None, 10, "")).entries
     assert (entry.installed, entry.category, entry.origins[0], entry.reason) == (True, "ssh", "this node", "operator")
 
 
@@ -65,7 +68,7 @@ async def test_pages_hold_everything_once():
         await a.block(f"45.0.0.{number}")
     seen, cursor = [], ""
     while True:
-        page = a.app.listing("all", "", None, 10, cursor)
+        page = await a.app.listing("all", "", None, 10, cursor)
         seen += [entry.prefix for entry in page.entries]
         assert page.total == 25
         cursor = page.cursor
@@ -75,13 +78,36 @@ async def test_pages_hold_everything_once():
     assert seen == [f"45.0.0.{number}/32" for number in range(25)]
 
 
+async def test_a_long_listing_lets_the_loop_turn():
+    """Ten thousand entries on a slow machine: others get their turn in between, and the page is the same."""
+    world = World()
+    a = await world.node("a")
+    await load(a, hosts(10_000))
+    tick = a.clock.monotonic
+    a.clock.monotonic = lambda: (world.clock.pass_time(0.001), tick())[1]
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    page = await a.app.listing("all", "", None, 10, "")
+    task.cancel()
+
+    assert turns > 20
+    assert (page.total, page.entries[9].prefix) == (10_000, "45.0.0.9/32")
+
+
 @pytest.mark.parametrize(("view", "cursor", "field"), [("mine", "", "view"), ("all", "zz", "cursor")])
 async def test_impossible_questions_are_refused(view: str, cursor: str, field: str):
     """With the field that is wrong."""
     world = World()
     a = await world.node("a")
     with pytest.raises(InputError) as caught:
-        a.app.listing(view, "", None, 10, cursor)
+        await a.app.listing(view, "", None, 10, cursor)
 
     assert caught.value.field == field
 

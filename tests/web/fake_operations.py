@@ -126,7 +126,7 @@ class FakeOperations:
             ),
         )
 
-    def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
+    async def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
         if view not in ("adopted", "held", "refused", "installed", "all"):
             raise InputError(f"{view!r} is no view", field="view")
         if cursor and not cursor.isdecimal():
