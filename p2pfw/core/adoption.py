@@ -242,6 +242,7 @@ class Adoption:
 
     def _store(self, key: PrefixKey, old: int | None, new: int | None) -> Change | None:
         self._before.discard(key)
+        self._before = self._before or set()  # an emptied set keeps its table: megabytes after a start
         if old is not None:
             self._counts[code_of(old)] -= 1
         if new is None:
