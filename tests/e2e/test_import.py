@@ -40,6 +40,7 @@ def test_a_hundred_thousand_reach_the_others_kernel(fleet, figure):
         figure(f"restart with {entries} entries, {kernel}: installed after {time.monotonic() - begun:.1f} s")
         assert fleet.b.installed().keys() == members
     figure(f"B after its restart: {fleet.b.resident() / 1e6:.0f} MB")
+    until(lambda: fleet.b.resident() <= BASE + PER_ENTRY * entries)
 
 
 def import_until_installed(fleet, text, entries):
