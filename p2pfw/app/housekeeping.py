@@ -28,7 +28,7 @@ CLOCK_LIMIT: Final = 60.0
 """Seconds by which the median of three or more peers must differ before this node falls silent (protocol 7)."""
 CLOCK_WITNESSES: Final = 3
 LAG_EVERY: Final = 0.05
-PEAK: Final = 8 << 20
+PEAK: Final = 1 << 20
 """Bytes of growth after which free memory is given back to the system."""
 
 
