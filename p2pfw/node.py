@@ -27,7 +27,7 @@ from p2pfw.errors import FirewallError, KeyFileError
 from p2pfw.feeds.source import FeedReader
 from p2pfw.firewall.backends import make_firewall
 from p2pfw.host.clock import SystemClock
-from p2pfw.host.process import give_back_memory, memory_bytes
+from p2pfw.host.process import give_back_memory, memory_bytes, settle_collector
 from p2pfw.host.surroundings import Surroundings
 from p2pfw.net.discovery import LanDiscovery
 from p2pfw.net.transport import WebsocketTransport
@@ -108,6 +108,7 @@ class Node:
             await api.start()
             stack.push_async_callback(api.stop)
             self._hear_signals()
+            settle_collector()
             await self._work()
         return self._again
 
