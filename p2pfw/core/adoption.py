@@ -89,6 +89,7 @@ class Adoption:
         self._sweeping = False
         self._before: set[PrefixKey] = set()
         self._wheel = Wheel(self._review_of)
+        self._alike = 0
         self._flips = FlipLimiter()
         self._budget = FleetBudget()
         self._over: dict[PrefixKey, tuple[NodeId, ...]] = {}
@@ -179,6 +180,8 @@ class Adoption:
         if statements:
             verdict, payer, over, aside, _ = self._consider(key, statements, now, old)
             new = pack(verdict, payer)
+            # A list's verdicts are equal: one integer for all of them.
+            new = self._alike = self._alike if new == self._alike else new
         if over or key in self._over:
             self._set_aside(key, over)
         if new == old:
@@ -241,8 +244,9 @@ class Adoption:
                 self._refill_at = now + REFILL
 
     def _store(self, key: PrefixKey, old: int | None, new: int | None) -> Change | None:
-        self._before.discard(key)
-        self._before = self._before or set()  # an emptied set keeps its table: megabytes after a start
+        if self._before:
+            self._before.discard(key)
+            self._before = self._before or set()  # an emptied set keeps its table: megabytes after a start
         if old is not None:
             self._counts[code_of(old)] -= 1
         if new is None:

@@ -46,7 +46,7 @@ class PrefixMap(Generic[T]):
 
     def get(self, key: int) -> T | None:
         """The value of exactly this prefix, or None."""
-        return self._values.get(PrefixKey(key))
+        return self._values.get(key)  # type: ignore[call-overload, no-any-return]  # an int that is no key is not there
 
     def set(self, key: PrefixKey, value: T) -> None:
         """Insert or replace."""
