@@ -124,15 +124,30 @@ class LocalRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Intention:
+    """How this node's operator means to keep something blocked by announcements: renewed until `until` (0: for ever).
+
+    One object for all prefixes of a list.
+    """
+
+    until: int
+    category: int
+    confidence: int
+    reason: str
+    """Free text; stays on this node."""
+    added: int
+    basis: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IntentionRow:
-    """What this node's operator means to keep blocked by announcements: renewed until `until` (0: for ever)."""
+    """An intention, and a prefix that it is about."""
 
     key: int
     until: int
     category: int
     confidence: int
     reason: str
-    """Free text; stays on this node."""
     added: int
     basis: int = 0
 
@@ -206,6 +221,14 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutIntentions:
+    """Insert or replace the rows of one intention about many prefixes: a list of 100,000 takes no object for each."""
+
+    keys: Sequence[int]
+    intention: Intention
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drop:
     """Remove the row of that table with this identity, if there is one."""
 
@@ -221,7 +244,7 @@ class Setting:
     value: object
 
 
-Write = PutAnnouncement | DropAnnouncements | Put | Drop | Setting
+Write = PutAnnouncement | DropAnnouncements | Put | PutIntentions | Drop | Setting
 
 
 class Store(Protocol):
@@ -246,6 +269,10 @@ class Store(Protocol):
 
     def rows(self, table: type[Row]) -> list[Row]:
         """All rows of one kind."""
+        ...
+
+    def intentions(self) -> Iterator[tuple[PrefixKey, Intention]]:
+        """All intentions, prefix by prefix; those that were put as one are one object. Read as they are walked."""
         ...
 
     def settings(self) -> dict[str, object]:

@@ -17,7 +17,7 @@ from p2pfw.app.originating import Originator, Statements
 from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, Action, Category, Entry, Kind
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import InputError, NotAcceptableError, StoreError
-from p2pfw.ports import Clock, Drop, IntentionRow, Put, Store, Write
+from p2pfw.ports import Clock, Drop, Intention, IntentionRow, Put, Store, Write
 
 log = logging.getLogger(__name__)
 
@@ -137,11 +137,10 @@ class Announcing:
             self._book.changed(keys)
         return [key for key in keys if key in ends or key in waiting]
 
-    def resume(self, rows: Iterable[IntentionRow]) -> None:
+    def resume(self, unsaid: Mapping[PrefixKey, Intention]) -> None:
         """At start: intentions that were kept but never announced wait again."""
-        for row in rows:
-            wish = _wish(row)
-            self.waiting[wish.key] = wish
+        for key, meant in unsaid.items():
+            wish = self.waiting[key] = _wish(key, meant)
             self._book.show(wish)
         self._wake.set()
 
@@ -277,13 +276,13 @@ def _row(wish: Wish) -> IntentionRow:
     )
 
 
-def _wish(row: IntentionRow) -> Wish:
+def _wish(key: PrefixKey, meant: Intention) -> Wish:
     return Wish(
-        key=PrefixKey(row.key),
-        until=row.until,
-        category=Category(row.category),
-        confidence=row.confidence,
-        reason=row.reason,
-        basis=row.basis,
-        added=row.added,
+        key=key,
+        until=meant.until,
+        category=Category(meant.category),
+        confidence=meant.confidence,
+        reason=meant.reason,
+        basis=meant.basis,
+        added=meant.added,
     )

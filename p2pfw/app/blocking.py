@@ -47,7 +47,7 @@ class Blocking:
         terms, keys = Terms.of(request, now), parse_all(request)
         for index, key in enumerate(keys):
             self.check(key, index, force=terms.force)
-        ends = {key: self.end_so_far(key, local_only=terms.local_only) for key in keys}
+        ends = {key: self.end_so_far(key, now, local_only=terms.local_only) for key in keys}
         wanted = [key for key in keys if not covers(ends[key], terms.until)]
         announcement = await self.keep(wanted, terms, now)
         for key in wanted:
@@ -78,7 +78,8 @@ class Blocking:
         for row in rows:
             self._domain.marks.put(row)
         if not terms.local_only and is_standing(terms.until, now):
-            self._domain.standing.update((key, terms.intention(key, self._meant_at(key, now))) for key in keys)
+            meant = {at: terms.intention(at) for at in {self._meant_at(key, now) for key in keys}}
+            self._domain.standing.update((key, meant[self._meant_at(key, now)]) for key in keys)
         if terms.force:
             self._announcing.show_again(keys)
             self._judging.dirty(keys)
@@ -96,12 +97,11 @@ class Blocking:
             self._domain.local.put(Source.OPERATOR, key, entry)
         self._judging.dirty(keys)
 
-    def end_so_far(self, key: PrefixKey, *, local_only: bool) -> int | None:
+    def end_so_far(self, key: PrefixKey, now: int, *, local_only: bool) -> int | None:
         """Until when this node's own word on it stands already; 0 for ever, None when there is none."""
-        now = self._domain.now()
         ends = [self._domain.local_end(key)]
         if not local_only:
-            own = self._domain.own_block(key)
+            own = self._domain.own_block(key, now)
             standing = self._domain.standing.get(key)
             ends = [own.expires if own else None, standing.until if standing else None]
             waiting = self._announcing.waiting.get(key)

@@ -26,7 +26,7 @@ from p2pfw.core.statement import Source, Standing, Statement
 from p2pfw.core.trust import TrustTable
 from p2pfw.core.whitelist import Whitelist
 from p2pfw.errors import NotAcceptableError
-from p2pfw.ports import Clock, IntentionRow
+from p2pfw.ports import Clock, Intention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Domain:
         )
         self.adoption = Adoption(self.policy, self.statements)
         self.forbidden = Forbidden(whitelist=self.whitelist, protected=self.protected)
-        self.standing: dict[PrefixKey, IntentionRow] = {}
+        self.standing: dict[PrefixKey, Intention] = {}
         self.dirty: Callable[[Sequence[PrefixKey]], object] = self.adoption.mark
 
     # --- asking ----------------------------------------------------------------------------------------------------
@@ -105,9 +105,9 @@ class Domain:
         outcome = self.intake.load(announcement.raw, self._clock.now())
         return outcome if isinstance(outcome, Recorded) else None
 
-    def own_block(self, key: PrefixKey) -> Statement | None:
-        """This node's own BLOCK that holds on a prefix."""
-        held = self.ledger.holding(key, self.me.node, self._clock.now())
+    def own_block(self, key: PrefixKey, now: float) -> Statement | None:
+        """This node's own BLOCK that holds on a prefix. One `now` for a whole list makes it quick."""
+        held = self.ledger.holding(key, self.me.node, now)
         if held is None or held.standing is not Standing.LIVE or held.action is not Action.BLOCK:
             return None
         return held
@@ -134,22 +134,25 @@ class Domain:
     def own_statements(self) -> Iterator[tuple[PrefixKey, Statement]]:
         """What holds of this node, live BLOCK or RETRACT, prefix by prefix."""
         now = self._clock.now()
-        for key in self.ledger.keys_of(self.me.node):
-            held = self.ledger.holding(key, self.me.node, now)
-            if held is not None and held.standing is Standing.LIVE and held.expires > now:
-                yield key, held
+        for said in self.ledger.announcements_of(self.me.node, now):
+            for key in self.ledger.keys_in(said.id):
+                held = self.ledger.holding(key, self.me.node, now)
+                # An older announcement's word on it no longer holds: the newer one's turn comes, or has been.
+                lives = held is not None and held.standing is Standing.LIVE and held.expires > now
+                if held is not None and lives and held.announcement == said.id:
+                    yield key, held
 
     def own_announcements(self) -> list[tuple[AnnouncementId, int]]:
         """(id, expires) of this node's live announcements of entries."""
         return [(one.id, one.expires) for one in self.ledger.announcements_of(self.me.node, self._clock.now())]
 
-    def intentions(self) -> dict[PrefixKey, IntentionRow]:
+    def intentions(self) -> dict[PrefixKey, Intention]:
         """What the operator means to keep blocked, standing."""
         return dict(self.standing)
 
-    def forget_intention(self, key: PrefixKey, row: IntentionRow) -> None:
+    def forget_intention(self, key: PrefixKey, intention: Intention) -> None:
         """It is not meant any more, unless it was given anew."""
-        if self.standing.get(key) is row:
+        if self.standing.get(key) is intention:
             del self.standing[key]
 
     def show(self, wish: Wish) -> None:

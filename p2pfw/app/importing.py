@@ -5,6 +5,7 @@ a list from elsewhere is not written with this machine in mind. What stands for 
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import repeat
 from typing import Final
 
 from p2pfw import schema
@@ -18,7 +19,7 @@ from p2pfw.app.terms import Terms, covers
 from p2pfw.core.announcement import MAX_ENTRIES
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.operations import Caller
-from p2pfw.ports import Put
+from p2pfw.ports import PutIntentions
 
 INSTALL_WITHIN: Final = 30.0
 """Seconds that an import waits for the kernel before it says that it is late."""
@@ -64,7 +65,7 @@ class Importing:
         pace = Pace(self._clock)
         for key in keys:
             reason = self._blocking.obstacle(self._domain.forbidden.obstacles(key, now), force=False)
-            if not reason and covers(self._blocking.end_so_far(key, local_only=terms.local_only), terms.until):
+            if not reason and covers(self._blocking.end_so_far(key, now, local_only=terms.local_only), terms.until):
                 reason = "known"
             if reason:
                 skipped[reason] = skipped.get(reason, 0) + 1
@@ -76,24 +77,28 @@ class Importing:
     async def _announce_all(self, keys: Sequence[PrefixKey], terms: Terms, now: int) -> int:
         if not keys:
             return 0
-        rows = [terms.intention(key, now) for key in keys] if is_standing(terms.until, now) else []
+        keys = sorted(keys)
         async with self._announcing.order:
-            replaced = {key: wish for key in keys if (wish := self._announcing.waiting.get(key))}
-            said = await self._originator.say(self._drafts(keys, terms), *(Put(row=row) for row in rows))
+            floor = max(map(self._domain.stamp_floor, keys))
+            meant = terms.intention(max(now, floor)) if is_standing(terms.until, now) else None
+            waiting = self._announcing.waiting
+            replaced = {key: waiting[key] for key in keys if key in waiting}
+            rows = [] if meant is None else [PutIntentions(keys=part, intention=meant) for part in _parts(keys)]
+            said = await self._originator.say(_drafts(keys, terms, floor), *rows)
             self._announcing.let_go(replaced)  # said later, the shorter wish that waited would win
-        self._domain.standing.update((PrefixKey(row.key), row) for row in rows)
+        if meant is not None:
+            self._domain.standing.update(zip(keys, repeat(meant)))
         return len(said)
 
-    def _drafts(self, keys: Sequence[PrefixKey], terms: Terms) -> Iterator[Blocks]:
-        """Announcements of 1,024, made one at a time: a list of a million takes no million objects."""
-        ordered = sorted(keys)
-        for at in range(0, len(ordered), MAX_ENTRIES):
-            part = ordered[at : at + MAX_ENTRIES]
-            floor = max(map(self._domain.stamp_floor, part))
-            yield Blocks(
-                keys=part,
-                until=terms.until,
-                category=terms.category,
-                confidence=terms.confidence,
-                not_before=floor,
-            )
+
+def _parts(keys: Sequence[PrefixKey]) -> Iterator[Sequence[PrefixKey]]:
+    for at in range(0, len(keys), MAX_ENTRIES):
+        yield keys[at : at + MAX_ENTRIES]
+
+
+def _drafts(keys: Sequence[PrefixKey], terms: Terms, floor: int) -> Iterator[Blocks]:
+    """Announcements of 1,024, made one at a time: a list of a million takes no million objects."""
+    for part in _parts(keys):
+        yield Blocks(
+            keys=part, until=terms.until, category=terms.category, confidence=terms.confidence, not_before=floor
+        )

@@ -26,7 +26,7 @@ from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.records import Category
 from p2pfw.core.whitelist import WhitelistEntry
 from p2pfw.errors import PeerError
-from p2pfw.ports import AllowRow, Drop, FeedRow, IntentionRow, InviteRow, LocalRow, PeerRow, Setting
+from p2pfw.ports import AllowRow, Drop, FeedRow, Intention, IntentionRow, InviteRow, LocalRow, PeerRow, Setting
 
 _SLICE: Final = 16
 """Announcements loaded between two turns of the loop: 16 full ones take about 30 ms."""
@@ -98,8 +98,7 @@ async def _load_announcements(node: Assembly) -> Counter[str]:
 
 async def _load_voice(node: Assembly, settings: dict[str, object], *, alone: bool) -> None:
     """This node's own voice: its epoch above everything it said, its intentions, and whether it must be silent."""
-    rows = list(_intentions(node))
-    node.domain.standing = {PrefixKey(row.key): row for row in rows if is_standing(row.until, row.added)}
+    unsaid = _load_intentions(node)
     highest = node.domain.ledger.highest(node.domain.me.node)
     await node.originator.begin(_number(settings, EPOCH_SETTING), highest.header.order if highest else (0, 0))
     if RENEWED_SETTING not in settings:  # a new node: there is nothing to say again yet
@@ -114,26 +113,30 @@ async def _load_voice(node: Assembly, settings: dict[str, object], *, alone: boo
             RESTORED, "it was restored from a backup and has not yet met a peer that knows what it said"
         )
     node.recording.watch_identity()
-    node.announcing.resume(row for row in rows if not _is_said(node, row))
+    node.announcing.resume(unsaid)
 
 
-def _intentions(node: Assembly) -> Iterator[IntentionRow]:
-    """What is still meant, or still to be announced. What has ended or was pardoned meanwhile is dropped."""
+def _load_intentions(node: Assembly) -> dict[PrefixKey, Intention]:
+    """Returns what is still to be announced. What has ended or was pardoned meanwhile is dropped."""
     now, domain = node.ports.clock.now(), node.domain
-    for row in node.ports.store.rows(IntentionRow):
-        key = PrefixKey(row.key)
-        ended = 0 < row.until <= now or domain.stamp_floor(key) > row.added
-        if ended or (_is_said(node, row) and not is_standing(row.until, row.added)):
-            node.ports.store.post(Drop(table=IntentionRow, identity=row.key))
-        else:
-            yield row
+    unsaid: dict[PrefixKey, Intention] = {}
+    for key, meant in node.ports.store.intentions():
+        said, stands = domain.own_block(key, now), is_standing(meant.until, meant.added)
+        is_said = said is not None and said.expires >= _announced_end(meant)
+        if 0 < meant.until <= now or domain.stamp_floor(key) > meant.added or (is_said and not stands):
+            node.ports.store.post(Drop(table=IntentionRow, identity=key))
+            continue
+        if stands:
+            domain.standing[key] = meant
+        if not is_said:
+            unsaid[key] = meant
+    return unsaid
 
 
-def _is_said(node: Assembly, row: IntentionRow) -> bool:
-    """True when what is announced lasts as long as what was meant, or as an announcement of it would have."""
-    said = node.domain.own_block(PrefixKey(row.key))
-    longest = row.added + MAX_LIFETIME
-    return said is not None and said.expires >= min(row.until or longest, longest)
+def _announced_end(meant: Intention) -> int:
+    """When an announcement of it ends that was made as it was given."""
+    longest = meant.added + MAX_LIFETIME
+    return min(meant.until or longest, longest)
 
 
 def _number(settings: dict[str, object], name: str) -> int:

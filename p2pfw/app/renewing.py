@@ -17,7 +17,7 @@ from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, AnnouncementId, C
 from p2pfw.core.checkpoint import Checkpoint
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.statement import Statement
-from p2pfw.ports import Clock, Drop, IntentionRow, Setting, Store, Write
+from p2pfw.ports import Clock, Drop, Intention, IntentionRow, Setting, Store, Write
 
 RENEW_EVERY: Final = 43_200
 """Seconds between renewals: half of a lone voice's lease of a day."""
@@ -41,11 +41,11 @@ class OwnStatements(Protocol):
         """(id, expires) of this node's live announcements of kind entries."""
         ...
 
-    def intentions(self) -> dict[PrefixKey, IntentionRow]:
+    def intentions(self) -> dict[PrefixKey, Intention]:
         """What the operator means to keep blocked, standing."""
         ...
 
-    def forget_intention(self, key: PrefixKey, row: IntentionRow) -> None:
+    def forget_intention(self, key: PrefixKey, intention: Intention) -> None:
         """It is not meant any more, unless it was given anew."""
         ...
 
@@ -161,7 +161,7 @@ def _drops(keys: Iterable[PrefixKey]) -> list[Drop]:
     return [Drop(table=IntentionRow, identity=key) for key in keys]
 
 
-def _lapsed(intentions: dict[PrefixKey, IntentionRow], said: set[PrefixKey], now: int) -> Iterator[tuple[int, Entry]]:
+def _lapsed(intentions: dict[PrefixKey, Intention], said: set[PrefixKey], now: int) -> Iterator[tuple[int, Entry]]:
     """Intentions that nothing live stands for any more (this node was down for longer than they lived)."""
     for key, row in intentions.items():
         if key not in said and (row.until == 0 or row.until > now):

@@ -8,7 +8,7 @@ from p2pfw.core.announcement import Category
 from p2pfw.core.duration import parse_ttl
 from p2pfw.core.prefix import Prefix, PrefixKey
 from p2pfw.errors import InputError
-from p2pfw.ports import IntentionRow, LocalRow
+from p2pfw.ports import Intention, LocalRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +51,9 @@ class Terms:
             added=now,
         )
 
-    def intention(self, key: PrefixKey, now: int) -> IntentionRow:
-        """The row by which its origin means it again, for one prefix."""
-        return IntentionRow(
-            key=key,
+    def intention(self, now: int) -> Intention:
+        """How its origin means it again, given at `now`."""
+        return Intention(
             until=self.until,
             category=self.category,
             confidence=self.confidence,

@@ -17,7 +17,7 @@ from p2pfw.core.statement import Source
 from p2pfw.core.verdict import Decision
 from p2pfw.errors import NotFoundError
 from p2pfw.operations import Caller
-from p2pfw.ports import Drop, IntentionRow, LocalRow, Put
+from p2pfw.ports import Drop, Intention, LocalRow, Put
 
 
 class Unblocking:
@@ -62,7 +62,7 @@ class Unblocking:
         known = key in domain.standing or key in self._announcing.waiting
         return known or domain.own_end(key) is not None or domain.local_end(key) is not None
 
-    async def _forget(self, key: PrefixKey, standing: IntentionRow | None, local: LocalEntry | None) -> None:
+    async def _forget(self, key: PrefixKey, standing: Intention | None, local: LocalEntry | None) -> None:
         """What was taken back, and nothing that was given anew while the disk was at it: that is put back there."""
         if standing is not None:
             self._domain.forget_intention(key, standing)

@@ -136,6 +136,11 @@ class Ledger:
         """Every prefix that an entry is held about, ended or not."""
         return self._holdings.index.keys()
 
+    def keys_in(self, announcement: AnnouncementId) -> list[PrefixKey]:
+        """The prefixes of an announcement that is held, ascending; of one that is not, or has no records, none."""
+        held = self._holdings.find(announcement)
+        return [] if held is None else held.keys()
+
     def keys_of(self, origin: NodeId) -> Iterator[PrefixKey]:
         """Every prefix that the origin blocked, retracted or pardoned, once each."""
         mine = (held.keys() for held in self._holdings.of(origin))

@@ -17,12 +17,14 @@ from p2pfw.ports import (
     Drop,
     DropAnnouncements,
     FeedRow,
+    Intention,
     IntentionRow,
     InviteRow,
     LocalRow,
     PeerRow,
     Put,
     PutAnnouncement,
+    PutIntentions,
     Setting,
     Write,
 )
@@ -148,6 +150,14 @@ _PUT_ANNOUNCEMENT: Final = (
     "INSERT INTO announcement (id, kind, expires, recorded, header, signature, body) "
     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 )
+_PUT_INTENTIONS: Final = (
+    # One statement for a thousand rows: their keys come as one blob, which SQLite cuts into pieces.
+    "WITH RECURSIVE piece(at) AS (SELECT 1 UNION ALL SELECT at + ?8 FROM piece WHERE at + ?8 <= length(?1)) "
+    "INSERT OR REPLACE INTO intention (key, until, category, confidence, reason, added, basis) "
+    "SELECT substr(?1, at, ?8), ?2, ?3, ?4, ?5, ?6, ?7 FROM piece"
+)
+_SLICE: Final = 1_024
+"""Keys of one such statement."""
 _DROP_ANNOUNCEMENT: Final = "DELETE FROM announcement WHERE id = ?"
 _PUT_SETTING: Final = "INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)"
 _DROP_SETTING: Final = "DELETE FROM setting WHERE name = ?"
@@ -157,6 +167,7 @@ SELECT_ANNOUNCEMENTS: Final = (
     "SELECT header, signature, body, recorded FROM announcement WHERE kind IN (2, 3) ORDER BY kind, number",
     "SELECT header, signature, body, recorded FROM announcement WHERE kind NOT IN (2, 3) ORDER BY number",
 )
+SELECT_INTENTIONS: Final = "SELECT key, until, category, confidence, reason, added, basis FROM intention ORDER BY key"
 SELECT_SETTINGS: Final = "SELECT name, value FROM setting"
 
 
@@ -191,6 +202,11 @@ def _statements(write: Write) -> Iterator[Operation]:
         case Put(row=row_value):
             table = TABLES[type(row_value)]
             yield table.insert, table.encode(row_value)
+        case PutIntentions(keys=keys, intention=meant):
+            basis = meant.basis.to_bytes(BASIS_BYTES)
+            rest = (meant.until, meant.category, meant.confidence, meant.reason, meant.added, basis, KEY_BYTES)
+            for at in range(0, len(keys), _SLICE):
+                yield _PUT_INTENTIONS, (b"".join(map(key_column, keys[at : at + _SLICE])), *rest)
         case Drop(table=row_class, identity=identity_value):
             table = TABLES[row_class]
             values = identity_value if isinstance(identity_value, tuple) else (identity_value,)
@@ -207,6 +223,19 @@ def read_row(row_class: type[Row], columns: Sequence[Column]) -> Row:
     """The value that was put."""
     make = cast("Callable[..., Row]", row_class)
     return make(**TABLES[row_class].decode(columns))
+
+
+def read_intention(columns: Sequence[Any]) -> Intention:
+    """Of the columns behind the key."""
+    until, category, confidence, reason, added, basis = columns
+    return Intention(
+        until=until,
+        category=category,
+        confidence=confidence,
+        reason=reason,
+        added=added,
+        basis=int.from_bytes(basis),
+    )
 
 
 def read_announcement(columns: Sequence[Any]) -> tuple[RawAnnouncement, int]:

@@ -16,17 +16,20 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from p2pfw.core.announcement import RawAnnouncement
+from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import StoreError
-from p2pfw.ports import Write
+from p2pfw.ports import Intention, Write
 from p2pfw.store import database, directory
 from p2pfw.store.rows import (
     SELECT_ANNOUNCEMENTS,
+    SELECT_INTENTIONS,
     SELECT_SETTINGS,
     TABLES,
     Column,
     Operation,
     operations,
     read_announcement,
+    read_intention,
     read_row,
 )
 from p2pfw.store.writer import MAX_WAITING, Request, Writer
@@ -121,6 +124,17 @@ class SqliteStore:
         """All rows of one kind, in the order of their identity."""
         with database.reader(self._path) as connection:
             return [read_row(table, columns) for columns in connection.execute(TABLES[table].select)]
+
+    def intentions(self) -> Iterator[tuple[PrefixKey, Intention]]:
+        """All intentions, in the order of their prefixes; equal ones are one object."""
+        alike: dict[Sequence[Column], Intention] = {}
+        with database.reader(self._path) as connection:
+            for key, *columns in connection.execute(SELECT_INTENTIONS):
+                said = tuple(columns)
+                meant = alike.get(said)
+                if meant is None:
+                    meant = alike[said] = read_intention(said)
+                yield PrefixKey(int.from_bytes(key)), meant
 
     def settings(self) -> dict[str, object]:
         """All settings."""

@@ -7,7 +7,7 @@ the nodes of one test without sockets: frames are carried only when the test say
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
 from p2pfw.core.identity import Certificate, NodeId
@@ -22,6 +22,8 @@ from p2pfw.ports import (
     DropAnnouncements,
     FeedPlace,
     Fetched,
+    Intention,
+    IntentionRow,
     KernelReport,
     Neighbour,
     NotModified,
@@ -29,6 +31,7 @@ from p2pfw.ports import (
     PeerSession,
     Put,
     PutAnnouncement,
+    PutIntentions,
     SendClass,
     SessionListener,
     SessionStats,
@@ -137,6 +140,11 @@ class FakeStore:
         ordered = sorted(self.held.values(), key=lambda held: held[1] not in (2, 3))
         return iter([(raw, recorded) for raw, _, recorded in ordered])
 
+    def intentions(self):
+        for row in self.rows(IntentionRow):
+            columns = asdict(row)
+            yield columns.pop("key"), Intention(**columns)
+
     def rows(self, table: type) -> list:
         self._settle()
         return list(self.tables.get(table, {}).values())
@@ -163,6 +171,10 @@ class FakeStore:
                         self.held.pop(one, None)
                 case Put():
                     self.tables.setdefault(type(write.row), {})[identity(write.row)] = write.row
+                case PutIntentions():
+                    for key in write.keys:
+                        row = IntentionRow(key=key, **asdict(write.intention))
+                        self.tables.setdefault(IntentionRow, {})[identity(row)] = row
                 case Drop():
                     wanted = write.identity if isinstance(write.identity, tuple) else (write.identity,)
                     self.tables.get(write.table, {}).pop(wanted, None)
