@@ -13,6 +13,9 @@ from p2pfw.core.prefix import PrefixKey
 COARSE: Final = 64
 """Seconds in a far bucket: wide enough that a month is few buckets, narrow enough that one is sorted in a moment."""
 
+SLICE: Final = 4_096
+"""Slots looked at in one go: about 2 ms. A list of 100,000 ends in one second."""
+
 
 class Wheel:
     """Times are whole Unix seconds. `at(key)` answers the time that holds for a key now, 0 for none."""
@@ -52,15 +55,22 @@ class Wheel:
         for time, key in times:
             self.put(time, key)
 
-    def due(self, now: float) -> list[PrefixKey]:
-        """The keys whose time has come, each once; their slots are gone."""
-        while self._far_order and self._far_order[0] * COARSE <= now:
-            self._open(heappop(self._far_order))
+    def due(self, now: float, most: int = SLICE) -> list[PrefixKey]:
+        """The keys whose time has come, each once; their slots are gone. Looks at no more than about `most` slots.
+
+        What is left over is due at once: `next_deadline` lies in the past.
+        """
+        seen = 0
+        while seen < most and self._far_order and self._far_order[0] * COARSE <= now:
+            bucket = self._far_order[0]
+            keys = self._take(self._far, self._far_order, most - seen)
+            seen += len(keys)
+            self._open(bucket, keys)
         due: dict[PrefixKey, None] = {}
-        while self._near_order and self._near_order[0] <= now:
-            time = heappop(self._near_order)
-            keys = self._near.pop(time)
-            self._slots -= len(keys)
+        while seen < most and self._near_order and self._near_order[0] <= now:
+            time = self._near_order[0]
+            keys = self._take(self._near, self._near_order, most - seen)
+            seen += len(keys)
             due.update((key, None) for key in keys if self._at(key) == time)
         return list(due)
 
@@ -70,11 +80,20 @@ class Wheel:
         far = [bucket * COARSE for bucket in self._far_order[:1]]
         return min(near + far, default=None)
 
-    def _open(self, bucket: int) -> None:
-        """Sort a far bucket by the second; what has moved meanwhile stays out."""
+    def _take(self, buckets: dict[int, list[PrefixKey]], order: list[int], most: int) -> list[PrefixKey]:
+        """Slots of the first bucket, at most so many; a bucket that is empty goes."""
+        keys = buckets[order[0]]
+        if len(keys) <= most:
+            del buckets[heappop(order)]
+        else:
+            buckets[order[0]] = keys[most:]
+        taken = keys[:most]
+        self._slots -= len(taken)
+        return taken
+
+    def _open(self, bucket: int, keys: list[PrefixKey]) -> None:
+        """Sort keys of a far bucket by the second; what has moved meanwhile stays out."""
         self._opened = max(self._opened, bucket)
-        keys = self._far.pop(bucket)
-        self._slots -= len(keys)
         for key in keys:
             time = self._at(key)
             if time // COARSE == bucket:

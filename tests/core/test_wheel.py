@@ -77,3 +77,23 @@ def test_a_rebuilt_wheel_remembers_what_was_opened():
     wheel.rebuild([(times[1], 1)])
 
     assert wheel.next_deadline() == COARSE + 5
+
+
+def test_what_is_due_at_once_comes_in_slices():
+    """A list of 100,000 ends in one second; nobody waits while all of it is looked at, and nothing of it is lost."""
+    times = {key: COARSE * 3 + key % 3 for key in range(1, 101)}
+    wheel = Wheel(lambda key: times.get(key, 0))
+    for key, time in times.items():
+        wheel.put(time, key)
+    found = []
+    while times:
+        slots = len(wheel)
+        due = wheel.due(COARSE * 4, most=7)
+        assert slots - len(wheel) <= 7
+        assert wheel.next_deadline() is None or wheel.next_deadline() <= COARSE * 4
+        found += due
+        for key in due:
+            del times[key]
+
+    assert sorted(found) == list(range(1, 101))
+    assert (len(wheel), wheel.next_deadline()) == (0, None)
