@@ -50,8 +50,11 @@ class Operations(Protocol):
         """Strong validator of the adopted set: changes with every change of it, and differs between processes."""
         ...
 
-    def adopted(self) -> Iterator[AdoptedRow]:
-        """All adopted prefixes in key order, as of the call. The caller walks it in slices and yields to the loop."""
+    async def adopted(self) -> Iterator[AdoptedRow]:
+        """All adopted prefixes in key order; each row is true when it is read.
+
+        The caller walks it in slices and yields to the loop.
+        """
         ...
 
     def covering(self, prefix: Prefix) -> schema.BlocklistEntry | None:

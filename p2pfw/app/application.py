@@ -62,9 +62,9 @@ class Application:
         """See operations."""
         return self.views.generation()
 
-    def adopted(self) -> Iterator[AdoptedRow]:
+    async def adopted(self) -> Iterator[AdoptedRow]:
         """See operations."""
-        return self.views.adopted()
+        return await self.views.adopted()
 
     def covering(self, prefix: Prefix) -> schema.BlocklistEntry | None:
         """See operations."""

@@ -6,7 +6,6 @@ The listing of very many lets the loop turn while it looks: each of its entries 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Final
 
 from p2pfw import __version__, schema
@@ -104,14 +103,22 @@ class Views:
         """See operations.Operations.generation."""
         return f"{self._me.instance}-{self._domain.adoption.generation}"
 
-    def adopted(self) -> Iterator[AdoptedRow]:
+    async def adopted(self) -> Iterator[AdoptedRow]:
         """See operations.Operations.adopted."""
+        pace, keys = Pace(self._clock), []
+        for key, _ in self._domain.adoption.adopted():
+            keys.append(key)
+            await pace.step()
+        keys.sort()
+        return self._rows(keys)
+
+    def _rows(self, keys: list[PrefixKey]) -> Iterator[AdoptedRow]:
         adoption = self._domain.adoption
-        for key, until in sorted(adoption.adopted(), key=itemgetter(0)):
+        for key in keys:
             word = adoption.verdict(key)
             if word is not None and word.decision is Decision.ADOPT:
                 category = self._domain.category_of(key)
-                yield AdoptedRow(key=key, until=until, reason=word.reason.word, category=category)
+                yield AdoptedRow(key=key, until=word.until or 0, reason=word.reason.word, category=category)
 
     def covering(self, prefix: Prefix) -> schema.BlocklistEntry | None:
         """See operations.Operations.covering."""

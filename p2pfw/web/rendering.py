@@ -116,7 +116,7 @@ class Renderer:
         return Page((*parts, frame.after) if parts else frame.empty, more)
 
     async def _rows(self, variant: Variant) -> Iterator[AdoptedRow]:
-        rows = self._operations.adopted()
+        rows = await self._operations.adopted()
         if not variant.aggregate:
             return rows
         keys: list[int] = []

@@ -117,7 +117,7 @@ async def test_the_blocklist_is_in_order_and_names_reasons():
     world = World()
     a, _ = await network(world)
     await a.block("2001:db8:9::/64", ttl="forever", local_only=True)
-    rows = list(a.app.adopted())
+    rows = list(await a.app.adopted())
 
     assert [row.key for row in rows] == sorted(row.key for row in rows)
     assert [(row.key, row.reason, row.category) for row in rows] == [
@@ -175,4 +175,4 @@ async def test_numbers_are_keys():
     world = World()
     a, _ = await network(world)
 
-    assert all(isinstance(PrefixKey(row.key), int) for row in a.app.adopted())
+    assert all(isinstance(PrefixKey(row.key), int) for row in await a.app.adopted())

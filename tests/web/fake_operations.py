@@ -87,7 +87,10 @@ class FakeOperations:
     def generation(self) -> str:
         return f"fake-{self.changes}"
 
-    def adopted(self) -> Iterator[AdoptedRow]:
+    async def adopted(self) -> Iterator[AdoptedRow]:
+        return self._rows()
+
+    def _rows(self) -> Iterator[AdoptedRow]:
         for key in sorted(self.blocks):
             block = self.blocks.get(key)
             if block is not None:
