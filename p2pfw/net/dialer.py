@@ -17,14 +17,11 @@ from p2pfw.errors import InputError, PeerError
 from p2pfw.net.addresses import plain
 from p2pfw.net.backoff import Backoff
 from p2pfw.net.caller import Caller
-from p2pfw.net.registry import Linked, Registry
+from p2pfw.net.registry import NO_REFUSAL, Linked, Registry
 from p2pfw.net.tasks import Tasks
 from p2pfw.ports import DialState, DialTarget, PeerSession
 
 log = logging.getLogger(__name__)
-
-_NOT_COUNTED = frozenset({"unreachable", "duplicate", "bye-duplicate"})
-"""Nobody refused anything."""
 
 
 @dataclass(slots=True, eq=False)
@@ -139,7 +136,7 @@ class Dialer:
         except PeerError as error:
             reason = reason_of(error)
             log.info("call failed", extra={"url": target.url, "reason": reason, "detail": str(error)})
-            if reason not in _NOT_COUNTED:
+            if reason not in NO_REFUSAL:
                 self._registry.listener.refused(URL(target.url).host or "", target.node, reason)
             raise
         link.open()

@@ -123,12 +123,14 @@ class GuardedHandler(RequestHandler):
         self._door.name(self.ticket, ",".join(request.headers.getall("X-Forwarded-For", [])))
         return self.ticket
 
-    def handle_error(self, *args: Any, **kw: Any) -> web.StreamResponse:  # noqa: ANN401 - aiohttp's signature
-        """Something else than HTTP: one short answer."""
+    def handle_error(
+        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Something else than HTTP, or somebody who went away in the middle of it: one short answer."""
         self._cancel_timer()
         if self.ticket is not None:
-            self._door.turned_away(self.ticket, "not-a-peer")
-        return super().handle_error(*args, **kw)
+            self._door.turned_away(self.ticket, "hung-up" if isinstance(exc, ConnectionError) else "not-a-peer")
+        return super().handle_error(request, status, exc, message)
 
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - aiohttp's signature
         """What strangers send is not our error: developers may look at it."""

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 _MAX_BANS: Final = 4_096
 
+NO_REFUSAL: Final = frozenset({"unreachable", "duplicate", "bye-duplicate", "far-duplicate"})
+"""Ends of calls in which nobody refused anybody: two nodes called one another, and kept one of the two sessions."""
+
 
 class Linked(Protocol):
     """A link, as others than itself see it (net.link)."""

@@ -22,7 +22,7 @@ from p2pfw.net.greeting import answer, bye_for_refused, hint_of
 from p2pfw.net.keys import fresh_pair
 from p2pfw.net.limits import Ticket
 from p2pfw.net.link import Link
-from p2pfw.net.registry import Registry
+from p2pfw.net.registry import NO_REFUSAL, Registry
 from p2pfw.net.sockets import AcceptedSocket
 from p2pfw.net.tasks import Tasks
 from p2pfw.ports import PeerProof, PeerSession
@@ -82,6 +82,9 @@ class Server:
             self._registry.listener.refused(ticket.address, None, "not-a-peer")
             refusal.force_close()
             raise
+        except ConnectionError:
+            self._count(ticket, HandshakeError("hung-up", "the connection broke before the handshake"))
+            return socket
         await self._greet(socket, ticket, terms, handler.deadline)
         return socket
 
@@ -164,7 +167,8 @@ class Server:
     def _count(self, ticket: Ticket, error: PeerError, node: NodeId | None = None) -> None:
         reason = reason_of(error)
         log.info("refused", extra={"address": ticket.address, "reason": reason, "detail": str(error)})
-        self._registry.listener.refused(ticket.address, node, reason)
+        if reason not in NO_REFUSAL:
+            self._registry.listener.refused(ticket.address, node, reason)
 
     async def _part(self, socket: AcceptedSocket, code: int, last: bytes = b"") -> None:
         """A last message, and the end, whether or not the other side listens."""

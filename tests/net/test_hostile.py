@@ -498,6 +498,12 @@ async def test_flood_is_slowed_down_and_others_are_served():
 # --- before authentication ---------------------------------------------------------------------------------------
 
 
+UPGRADE = (
+    b"GET /p2p HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: p2pfw.1\r\n\r\n"
+)
+
+
 async def test_half_sent_header_is_cut_off():
     """aiohttp would wait for ever."""
     async with Node("b", limits=replace(FAST, header_s=0.1)) as b:
@@ -508,6 +514,20 @@ async def test_half_sent_header_is_cut_off():
 
         assert b.listener.refusals == [("127.0.0.1", None, "slow-header")]
         assert b.transport.in_flight == 0
+
+
+async def test_whoever_goes_away_in_the_middle_of_the_upgrade_is_taken_for_what_it_is():
+    """A node that ends its call (it has a session meanwhile) is no stranger who speaks something else."""
+    async with Node("b") as b:
+        for after in range(40):
+            _, writer = await raw_connection(b)
+            writer.write(UPGRADE)
+            for _ in range(after % 8):
+                await asyncio.sleep(0)
+            writer.transport.abort()
+        await eventually(lambda: b.transport.in_flight == 0)
+
+        assert set(b.listener.reasons) <= {"hung-up"}
 
 
 async def test_dripping_header_is_cut_off():
