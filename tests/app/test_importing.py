@@ -123,6 +123,22 @@ async def test_a_standing_list_is_meant_for_ever():
     assert c.adopts("46.0.0.1")
 
 
+async def test_a_standing_list_after_a_pardon_is_still_meant_after_a_restart():
+    """Imported in the second of the pardon, it is dated after it: what the start reads is later than the pardon."""
+    world = World()
+    a, b = await world.node("a", owner=1), await world.node("b", owner=1)
+    await world.meet(a, b)
+    await b.block("45.0.0.1", ttl="1h")
+    await world.settle()
+    await a.unblock("45.0.0.1")
+    await load(a, [key("45.0.0.1"), key("46.0.0.1")], ttl="forever")
+    await a.restart()
+    await world.settle()
+
+    assert a.node.domain.standing.keys() == {key("45.0.0.1"), key("46.0.0.1")}
+    assert a.adopts("45.0.0.1")
+
+
 async def test_a_local_list_is_not_announced():
     """It is on disk and adopted, and nobody else's business."""
     world = World()

@@ -2,6 +2,8 @@
 
 import socket
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import ifaddr
@@ -162,6 +164,17 @@ def test_clocks_and_memory_are_this_machines():
     assert clock.monotonic() >= first
     assert memory_bytes() > 1 << 20
     give_back_memory()
+
+
+def test_what_is_there_once_all_is_built_is_not_walked_again():
+    """The collector knows it, and leaves it alone; what is made afterwards is collected as ever."""
+    code = (
+        "import gc; from p2pfw.host.process import settle_collector\n"
+        "settle_collector(); assert gc.get_freeze_count() > 1_000; assert gc.isenabled()\n"
+        "made = []; made.append(made); del made; assert gc.collect() >= 1"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_memory_is_unknown_where_proc_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

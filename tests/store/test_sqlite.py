@@ -5,16 +5,19 @@ import inspect
 import sqlite3
 import threading
 from contextlib import asynccontextmanager, closing
+from dataclasses import asdict
 
 import pytest
 
 from p2pfw import ports
 from p2pfw.errors import DiskFullError, StoreError
-from p2pfw.ports import AllowRow, Drop, DropAnnouncements, IntentionRow, Put, Setting
+from p2pfw.ports import AllowRow, Drop, DropAnnouncements, Intention, IntentionRow, Put, PutIntentions, Setting
 from p2pfw.store import database
 from p2pfw.store.sqlite import SqliteDisk, SqliteStore
 from p2pfw.store.writer import Request
-from tests.store.rows import ALLOW, EVERY_ROW, allow, host, put_announcement
+from tests.store.rows import ALLOW, EVERY_ROW, V6, allow, host, put_announcement
+
+INTENTION_OF_ALL = Intention(until=0, category=0, confidence=7, reason="", added=1)
 
 
 @asynccontextmanager
@@ -268,6 +271,31 @@ async def test_intentions_by_the_thousand_are_read_back(store):
     await store.commit(*(Put(row=row) for row in reversed(rows)))
 
     assert store.rows(IntentionRow) == rows
+
+
+async def test_one_intention_about_many_prefixes_is_a_row_for_each(store):
+    """Put as one, kept as if put singly, given back as one object; a later one replaces what it is about only."""
+    keys = [host(n) for n in range(3_000)]
+    meant = Intention(until=0, category=3, confidence=7, reason="lista", added=5, basis=(1 << 64) - 1)
+    newer = Intention(until=9, category=1, confidence=2, reason="", added=6)
+    await store.commit(PutIntentions(keys=keys, intention=meant))
+    await store.commit(PutIntentions(keys=[V6, keys[1]], intention=newer))
+    kept = dict(store.intentions())
+
+    assert kept == {**dict.fromkeys(keys, meant), keys[1]: newer, V6: newer}
+    assert len({id(one) for one in kept.values()}) == 2
+    assert store.rows(IntentionRow)[0] == IntentionRow(key=keys[0], **asdict(meant))
+
+
+async def test_an_intention_about_what_is_no_prefix_keeps_nothing(store):
+    """The caller's error, before the transaction."""
+    with pytest.raises(ValueError, match="no prefix key"):
+        await store.commit(
+            PutIntentions(keys=[host(1), host(2) | 1 << 200], intention=INTENTION_OF_ALL), Put(row=ALLOW)
+        )
+
+    assert list(store.intentions()) == []
+    assert store.rows(AllowRow) == []
 
 
 # --- a connection that fails -------------------------------------------------------------------------------------
