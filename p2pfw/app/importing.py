@@ -79,7 +79,7 @@ class Importing:
             return 0
         keys = sorted(keys)
         async with self._announcing.order:
-            floor = max(map(self._domain.stamp_floor, keys))
+            floor = await self._stamp_floor(keys)
             meant = terms.intention(max(now, floor)) if is_standing(terms.until, now) else None
             waiting = self._announcing.waiting
             replaced = {key: waiting[key] for key in keys if key in waiting}
@@ -89,6 +89,14 @@ class Importing:
         if meant is not None:
             self._domain.standing.update(zip(keys, repeat(meant)))
         return len(said)
+
+    async def _stamp_floor(self, keys: Sequence[PrefixKey]) -> int:
+        """Unix second before which a block of any of these would count as pardoned."""
+        floor, pace = 0, Pace(self._clock)
+        for key in keys:
+            floor = max(floor, self._domain.stamp_floor(key))
+            await pace.step()
+        return floor
 
 
 def _parts(keys: Sequence[PrefixKey]) -> Iterator[Sequence[PrefixKey]]:

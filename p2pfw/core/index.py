@@ -8,6 +8,7 @@ Which of several entries holds, and whether it counts, is the ledger's.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import eq
 from typing import Final
 
 from p2pfw.core.held import POSITION_BITS, POSITION_MASK, RETRACTS, THREE_BYTES, TTL_SHIFT, Held, Shelf
@@ -54,8 +55,13 @@ class PrefixIndex:
 
     def discard(self, held: Held, keys: Sequence[PrefixKey]) -> int:
         """Forget the records of an announcement. For how many prefixes its origin has none left."""
-        base = held.slot << POSITION_BITS
+        base, refs = held.slot << POSITION_BITS, self._refs
         self._covered.discard(held.slot)
+        # Nearly always nobody else speaks of them: no call of ours for each of a list of 100,000.
+        if all(map(eq, map(refs.get, keys), range(base, base + len(keys)))):
+            for key in keys:
+                del refs[key]
+            return len(keys)
         return sum(self._discard_one(held, key, base | position) for position, key in enumerate(keys))
 
     def restore(self, candidates: Iterable[Held], lost: set[PrefixKey]) -> int:
