@@ -23,6 +23,8 @@ from tests.e2e.fleet import Server, until
 
 POLL = 0.05
 """Seconds between two looks at a kernel; more often would disturb what is measured."""
+AT_REST = 3.0
+"""Seconds until what only the import needed is given back."""
 MIB = 1 << 20
 STALL_MS = 50
 
@@ -43,6 +45,7 @@ def import_list(scale: Scale) -> Iterator[Row]:
         for name, target in ((a.name, 3.0), (b.name, 5.0)):
             yield _installed_row(scale.entries, name, took[name], (bare, target))
         until(lambda: not a.api.status()["pending"] and not b.api.status()["pending"])
+        time.sleep(AT_REST)
         for server in (a, b):
             yield _memory_row(scale.entries, server, idle[server.name])
         for server in (a, b):

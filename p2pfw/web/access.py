@@ -163,6 +163,8 @@ def _authority(origin: str) -> str:
 
 def _address(text: str) -> str:
     """The address as it is, or "" when it is none."""
+    if not text:
+        return ""
     try:
         parse_address(text)
     except InputError:
