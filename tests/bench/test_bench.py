@@ -34,6 +34,16 @@ def test_a_benchmark_on_real_kernels_gives_rows():
     assert all("p50" in row.ours and "p50" in row.beside for row in rows)
 
 
+def test_packets_through_real_rules_give_rows():
+    """Every size of set, and linear rules, beside no rule."""
+    lab_or_skip().close()
+    rows = run(["packets"], TINY)
+
+    assert sum("our rule" in row.what for row in rows) == 4
+    assert sum("one an address" in row.what for row in rows) == 2
+    assert all(row.ratio for row in rows)
+
+
 def test_one_that_fails_is_told_and_stops_no_other(monkeypatch):
     """A row that says why."""
 
