@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from bench import asking, bulk, drops, pure, through, weigh
+from bench import asking, bulk, drops, kernel, pure, through, weigh
 from bench.measure import FULL, QUICK, Scale, machine
 from bench.table import Row, markdown, plain
 
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "memory": weigh.memory,
     "local": drops.local,
     "neighbour": drops.neighbour,
+    "kernel": kernel.changes,
     "packets": through.packets,
     "import": bulk.import_list,
     "why": asking.why,

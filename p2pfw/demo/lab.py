@@ -31,8 +31,8 @@ _POLL_SECONDS: Final = 0.01
 _BRIDGE: Final = "lab"
 _LEND_SOCKET: Final = """
 import array, socket, sys
-family, kind, channel = map(int, sys.argv[1:])
-made = socket.socket(family, kind)
+family, kind, protocol, channel = map(int, sys.argv[1:])
+made = socket.socket(family, kind, protocol)
 rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [made.fileno()]))]
 socket.socket(fileno=channel).sendmsg([b"."], rights)
 """
@@ -70,11 +70,11 @@ class Host:
         """Start a program on this host. The pid is the program's own; the lab ends it at the latest when it closes."""
         return self.namespace.popen(argv, env=env, stdin=stdin, stdout=stdout, stderr=stderr)
 
-    def socket(self, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+    def socket(self, family: socket.AddressFamily, kind: socket.SocketKind, protocol: int = 0) -> socket.socket:
         """A socket that lives on this host's network, in this process: probes without a program of their own."""
         here, there = socket.socketpair()
         with here, there:
-            arguments = [str(int(family)), str(int(kind)), str(there.fileno())]
+            arguments = [str(int(family)), str(int(kind)), str(protocol), str(there.fileno())]
             command = self.namespace.command([sys.executable, "-I", "-S", "-c", _LEND_SOCKET, *arguments])
             done = subprocess.run(
                 command, pass_fds=[there.fileno()], stderr=subprocess.PIPE, check=False, timeout=RUN_SECONDS

@@ -1,10 +1,12 @@
-"""Our four sets, with the ipset program: read, filled, swapped, healed. Knows no rules.
+"""Our four sets: read, filled, swapped, healed. Knows no rules.
 
-Every change is one `ipset restore -exist`. What may not be seen half done (`replace`, `allow`, another shape) is
+Headers are read, and single entries changed, by netlink (docs/decisions/0007-single-changes-by-netlink.md); all else is
+one `ipset restore -exist`. What may not be seen half done (`replace`, `allow`, another shape) is
 built in a fresh set aside and swapped in: whoever kills us leaves the old set or the new one whole, and a temporary
 one that `clean` removes. A set is made for `max_entries` from the start; one found smaller is grown by a swap.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -15,6 +17,7 @@ from p2pfw.core.prefix import Family, is_v6, key_text, v6_key
 from p2pfw.errors import FirewallError
 from p2pfw.firewall import restore
 from p2pfw.firewall.names import SLOTS, Role, SetNames, Slot
+from p2pfw.firewall.netlink import IpsetLink
 from p2pfw.firewall.parse import SetHeader, parse_counters, parse_headers, parse_members
 from p2pfw.firewall.runner import Program, Runner, checked
 
@@ -47,10 +50,18 @@ class Found:
 
 
 class KernelSets:
-    """The sets of one instance. `clock` gives Unix seconds."""
+    """The sets of one instance. `clock` gives Unix seconds. `link`: without one everything goes through the program."""
 
-    def __init__(self, runner: Runner, names: SetNames, max_entries: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        names: SetNames,
+        max_entries: int,
+        clock: Callable[[], float],
+        link: IpsetLink | None = None,
+    ) -> None:
         self._runner, self._names, self._max_entries, self._clock = runner, names, max_entries, clock
+        self._link = link
         self._allowed: frozenset[int] | None = None
         self._entries = dict.fromkeys(Family, max_entries)
         self.left_out = dict.fromkeys(Family, 0)
@@ -63,9 +74,8 @@ class KernelSets:
     # --- read --------------------------------------------------------------------------------------------------------
 
     def find(self) -> Found:
-        """One `ipset list -terse`. FirewallError."""
-        text = checked(self._runner, Program.IPSET, ["list", "-terse"]).decode(errors="replace")
-        headers = parse_headers(text, {self._names.live(slot) for slot in SLOTS}.union(self._names.all_fresh()))
+        """One look. FirewallError."""
+        headers = self._headers({self._names.live(slot) for slot in SLOTS}.union(self._names.all_fresh()))
         live = {slot: headers[name] for slot in SLOTS if (name := self._names.live(slot)) in headers}
         found = Found(headers=live, leftovers=tuple(name for name in self._names.all_fresh() if name in headers))
         self._entries = {slot.family: found.entries(slot) for slot in SLOTS if slot.role is Role.BLOCK}
@@ -145,10 +155,12 @@ class KernelSets:
         now = self._clock()
         gone = [key for key in remove if key not in add] + [key for key, end in add.items() if end and end <= now]
         fits = {family: self._fitting(family, add, gone) for family in Family}
-        steps = [self._additions(fits), self._removals(gone)]
-        if self._tight(fits):
-            steps.reverse()
-        self._restore(chain.from_iterable(steps), len(add) + len(gone))
+        tight = self._tight(fits)
+        if self._link is not None:
+            self._change(self._link, fits, gone, tight=tight)
+        else:
+            steps = [self._additions(fits), self._removals(gone)]
+            self._restore(chain.from_iterable(reversed(steps) if tight else steps), len(add) + len(gone))
         for family in Family:
             self._entries[family] += len(fits[family])
 
@@ -178,6 +190,26 @@ class KernelSets:
                 self.rebuild(slot, Fault.SHAPE)
 
     # --- parts -------------------------------------------------------------------------------------------------------
+
+    def _headers(self, wanted: Collection[str]) -> dict[str, SetHeader]:
+        if self._link is not None:
+            return {header.name: header for header in self._link.headers() if header.name in wanted}
+        text = checked(self._runner, Program.IPSET, ["list", "-terse"]).decode(errors="replace")
+        return parse_headers(text, wanted)
+
+    def _change(
+        self, link: IpsetLink, fits: Mapping[Family, Mapping[int, int]], gone: Collection[int], *, tight: bool
+    ) -> None:
+        """`apply` by netlink: additions first, unless the room for them must be made."""
+        now = math.floor(self._clock())
+        for family in Family:
+            name = self._names.live(Slot(role=Role.BLOCK, family=family))
+            removed = [key for key in gone if _family(key) is family]
+            if tight:
+                link.delete(name, removed)
+            link.add(name, [(key, restore.seconds_left(end, now)) for key, end in fits[family].items()])
+            if not tight:
+                link.delete(name, removed)
 
     def _restore(self, feed: Iterable[bytes], lines: int = 0) -> None:
         timeout = _BASE_SECONDS + lines / _LINES_PER_SECOND

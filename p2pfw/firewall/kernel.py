@@ -14,6 +14,7 @@ from p2pfw.errors import FirewallError
 from p2pfw.firewall.ipset import Fault, Found, KernelSets
 from p2pfw.firewall.iptables import KernelRules
 from p2pfw.firewall.names import SLOTS, Role, SetNames, Slot
+from p2pfw.firewall.netlink import IpsetLink
 from p2pfw.firewall.rules import Hook, Verdict
 from p2pfw.firewall.runner import Program, Runner
 from p2pfw.ports import Clock, KernelReport
@@ -30,10 +31,17 @@ class Kernel:
     """`ports.Firewall` without the asynchrony; each method may block for as long as its programs take."""
 
     def __init__(
-        self, runner: Runner, names: SetNames, hooks: Sequence[Hook], *, max_entries: int, clock: Clock
+        self,
+        runner: Runner,
+        names: SetNames,
+        hooks: Sequence[Hook],
+        *,
+        max_entries: int,
+        clock: Clock,
+        link: IpsetLink | None = None,
     ) -> None:
         self._runner, self._names = runner, names
-        self._sets = KernelSets(runner, names, max_entries, clock.now)
+        self._sets = KernelSets(runner, names, max_entries, clock.now, link)
         self._rules = KernelRules(runner, names, hooks)
         self._wanted = False
         self._sure = False

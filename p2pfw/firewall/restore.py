@@ -89,6 +89,14 @@ def halves(key: int) -> tuple[int, ...]:
     return key | 1, key | half | 1
 
 
+def seconds_left(end: int, now: int) -> int:
+    """The timeout of an entry that ends at `end` (0: never, which is 0), where `now` is rounded down: never too short.
+
+    What has ended gets the least there is: 0 would be for ever.
+    """
+    return max(1, min(end - now, MAX_TIMEOUT)) if end else 0
+
+
 def member_text(key: int) -> str:
     """The key as ipset writes it: a host without its length."""
     if key >= _V6:

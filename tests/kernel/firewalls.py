@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from p2pfw.demo.lab import Host
 from p2pfw.demo.namespaces import search_path
 from p2pfw.firewall.kernel import Kernel
 from p2pfw.firewall.names import SetNames
+from p2pfw.firewall.netlink import NETLINK_NETFILTER, IpsetLink
 from p2pfw.firewall.rules import DEFAULT_HOOK, parse_hooks
 from p2pfw.firewall.runner import ProgramRunner
 
@@ -56,9 +58,22 @@ class Box:
                 assert real, f"xtables-{variant}-multi is not installed"
                 (self.folder / name).symlink_to(real)
 
-    def kernel(self, prefix: str = "p2pfw", *, hooks: Sequence[str] = (DEFAULT_HOOK,), room: int = 1 << 20) -> Kernel:
+    def kernel(
+        self,
+        prefix: str = "p2pfw",
+        *,
+        hooks: Sequence[str] = (DEFAULT_HOOK,),
+        room: int = 1 << 20,
+        by_netlink: bool = True,
+    ) -> Kernel:
         """An instance of the firewall that has done nothing yet."""
-        return Kernel(self.runner(), SetNames(prefix), parse_hooks(hooks), max_entries=room, clock=SystemClock())
+        link = self.link() if by_netlink else None
+        names, chosen = SetNames(prefix), parse_hooks(hooks)
+        return Kernel(self.runner(), names, chosen, max_entries=room, clock=SystemClock(), link=link)
+
+    def link(self) -> IpsetLink:
+        """To the host's sets."""
+        return IpsetLink(self.host.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER))
 
     def runner(self) -> ProgramRunner:
         """Runs programs on the host."""

@@ -59,11 +59,11 @@ def test_an_ipset_that_hangs_is_given_up(box: Box, kernel: Kernel, monkeypatch: 
     box.replace_program("ipset", '[ "$1" = restore ] || exec $REAL "$@"\nexec sleep 600')
     hanging = box.kernel()
     with pytest.raises(FirewallError, match=r"ipset restore -exist: no end after"):
-        hanging.apply({key("9.9.9.9"): soon()}, [])
+        hanging.replace({key("9.9.9.9"): soon()})
     box.restore_program("ipset")
-    kernel.apply({key("9.9.9.9"): soon()}, [])
+    kernel.replace({key("9.9.9.9"): soon()})
 
-    assert key("9.9.9.9") in kernel.membership()
+    assert kernel.membership().keys() == {key("9.9.9.9")}
 
 
 @pytest.mark.parametrize("program", ["ipset", "iptables-save", "ip6tables-save"])
@@ -72,8 +72,9 @@ def test_a_program_that_prints_garbage_changes_nothing(box: Box, kernel: Kernel,
     rules = box.rules()
     box.replace_program(program, "head -c 3000 /dev/urandom")
     garbled = box.kernel()
+    look = garbled.membership if program == "ipset" else lambda: garbled.check(len(OLD), 0)
     with pytest.raises(FirewallError, match="printed what it never prints"):
-        garbled.check(len(OLD), 0)
+        look()
     box.restore_program(program)
 
     assert box.rules() == rules
