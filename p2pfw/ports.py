@@ -47,6 +47,22 @@ class KernelReport:
     dropped4: int = 0
     dropped6: int = 0
     """Packets dropped by the rules as their counters stand; they begin anew when a rule is put right."""
+    faults: tuple[str, ...] = ()
+    """What is wrong and was left so, in the words of `repaired`: only where a check was asked not to repair."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallSurvey:
+    """What stands around our rules and concerns them. Nothing here is changed by us."""
+
+    variant: str = ""
+    """Which one the `iptables` command is: "nft" or "legacy"; "" when that is not known."""
+    other_rules: int = 0
+    """Rules in the other variant, which also sees every packet."""
+    other_ours: tuple[str, ...] = ()
+    """Where the other variant holds rules of this instance: the commands that remove them, for the operator."""
+    open_ports: tuple[str, ...] = ()
+    """Published ports (DNAT) that no chosen hook sees, like "tcp/8080 to 172.17.0.2:80"."""
 
 
 class Firewall(Protocol):
@@ -84,12 +100,16 @@ class Firewall(Protocol):
         """Remove the rules, then the sets: the firewall is as it was before us."""
         ...
 
-    async def check(self, expected4: int, expected6: int) -> KernelReport:
+    async def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
         """Compare rules and set headers with what must be, repair at once, and say what was wrong.
 
         `expected4` and `expected6` are how many block entries there should be now: more may be held (ends are rounded
-        up to a second), fewer twice in a row, or none at all, are suspect.
+        up to a second), fewer twice in a row, or none at all, are suspect. Without `repair` it only looks.
         """
+        ...
+
+    async def survey(self) -> FirewallSurvey:
+        """Look at the rules of others that concern ours: the other variant of iptables, published ports."""
         ...
 
     async def counters(self, key: int) -> tuple[int, int] | None:

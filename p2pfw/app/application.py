@@ -100,6 +100,7 @@ class Application:
 
     async def doctor(self) -> schema.Doctor:
         """See operations."""
+        await self.enforcing.survey()
         return self.health.doctor()
 
     def events(self, after: int) -> AsyncIterator[schema.Event]:

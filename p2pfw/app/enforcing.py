@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
+from p2pfw.app.contests import Contests
 from p2pfw.app.events import Events
 from p2pfw.app.pace import Pace
 from p2pfw.core.plan import TOLERANCE, is_right, kernel_end
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
-from p2pfw.ports import Clock, Firewall, KernelReport
+from p2pfw.ports import Clock, Firewall, FirewallSurvey, KernelReport
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ GATHER: Final = 10_000
 """Changes of a long judgement that are written together: one program start for all, and the kernel not far behind."""
 BACKOFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a failed command is tried again; the last one repeats."""
+SURVEY_INTERVAL: Final = 30.0
+"""Seconds between looks at the rules of others: they explain, and nothing is done about them."""
 BULK: Final = 20_000
 """From this many changes on a fresh set and a swap are cheaper and safer than changing the live one."""
 
@@ -97,6 +100,9 @@ class Enforcing:
         self._failures = 0
         self._checked = self._audited = clock.monotonic()
         self._ticket = self._settled = 0
+        self._contests = Contests()
+        self.surroundings = FirewallSurvey()
+        self._surveyed = float("-inf")
         self._wake = asyncio.Event()
         self._turned = asyncio.Condition()
 
@@ -175,6 +181,18 @@ class Enforcing:
     async def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) that an entry dropped; None when the kernel does not hold it. FirewallError."""
         return await self._firewall.counters(key) if self.mode is Mode.ENFORCE and self._started else None
+
+    def contested(self) -> dict[str, float]:
+        """What another program keeps undoing, and how many seconds apart it is put right."""
+        return self._contests.contested(self._clock.monotonic())
+
+    async def survey(self) -> None:
+        """Look at what others have in the firewall. Where that fails, what was seen last stays."""
+        self._surveyed = self._clock.monotonic()
+        try:
+            self.surroundings = await self._firewall.survey()
+        except FirewallError as error:
+            log.debug("rules of others not read", extra={"error": str(error)})
 
     def unready(self) -> str:
         """Why what is adopted is not all installed; "" when it is, or in observe mode."""
@@ -290,6 +308,8 @@ class Enforcing:
             self._allow_dirty = True  # its membership is compared by writing it: only a difference is written
             await self._read_and_compare()
             self._nudge()
+        if self._clock.monotonic() - self._surveyed >= SURVEY_INTERVAL:
+            await self.survey()
 
     async def _guard_allow(self) -> None:
         try:
@@ -381,6 +401,10 @@ class Enforcing:
         self._checked, self._unseen = self._clock.monotonic(), False
         # While changes are on their way the kernel lags behind: then only a flush would be seen, not a missing entry.
         expected = (0, 0) if self._dirty else self._wanted.families()
+        if self._contests.rests(self._checked):
+            self.report = await self._firewall.check(*expected, repair=False)
+            if self._contests.may_wait(self.report.faults, self._checked):
+                return
         self.report = await self._firewall.check(*expected)
         for found in self.report.repaired:
             self._count_drift(found)
@@ -392,6 +416,9 @@ class Enforcing:
         self.drift[found] = self.drift.get(found, 0) + 1
         log.warning("drift repaired", extra={"found": found})
         self._events.tell("drift", reason=found)
+        if self._contests.repaired(found, self._clock.monotonic()):
+            log.error("another program keeps undoing it", extra={"found": found})
+            self._events.tell("contested", reason=found)
 
     async def _end_trial(self) -> None:
         if self.trial is None or self._trial_left(self.trial) > 0:

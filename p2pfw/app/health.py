@@ -7,6 +7,7 @@ from typing import Final
 from p2pfw import schema
 from p2pfw.app.domain import Domain
 from p2pfw.app.enforcing import Enforcing, Mode
+from p2pfw.app.firewall_lines import firewall_lines
 from p2pfw.core.duration import short_duration
 from p2pfw.core.identity import DAY
 
@@ -53,7 +54,8 @@ class Health:
 
     def lines(self) -> list[schema.HealthLine]:
         """Worst first."""
-        found = [*self._enforcement(), *self._certificate(), *self._budgets()]
+        found = [*self._enforcement(), *self._contests(), *firewall_lines(self.enforcing)]
+        found += [*self._certificate(), *self._budgets()]
         for complaint in self.complaints:
             found.extend(complaint())
         return sorted(found, key=lambda line: _ORDER[line.level])
@@ -95,6 +97,21 @@ class Health:
         if enforcing.trial is not None:
             text = f"unconfirmed: goes back to {enforcing.trial.reverts_to.value} by itself"
             yield schema.HealthLine(level="warning", code="unconfirmed", text=text, remedy="p2pfw confirm")
+
+    def _contests(self) -> Iterator[schema.HealthLine]:
+        contested = self.enforcing.contested() if self.enforcing.mode is Mode.ENFORCE else {}
+        if contested:
+            whole = self.enforcing.enforcing
+            what = ", ".join(sorted(contested))
+            state = "in place now" if whole else "NOT in place now"
+            yield schema.HealthLine(
+                level="warning" if whole else "error",
+                code="contested",
+                text=f"another program keeps removing what p2pfw puts into the firewall: {what};"
+                f" {state}, put right every {max(contested.values()):.0f} s",
+                remedy="find what reloads the firewall again and again (a timer, a second manager of it) and end that;"
+                " it is put right at once again when a minute was quiet",
+            )
 
     def _certificate(self) -> Iterator[schema.HealthLine]:
         certificate = self.domain.directory.certificate_of(self.domain.me.node)

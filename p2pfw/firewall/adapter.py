@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from p2pfw.firewall.kernel import Kernel
-from p2pfw.ports import KernelReport
+from p2pfw.ports import FirewallSurvey, KernelReport
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,9 +52,13 @@ class KernelFirewall:
         """See ports.Firewall."""
         await self._run(self._kernel.release)
 
-    async def check(self, expected4: int, expected6: int) -> KernelReport:
+    async def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
         """See ports.Firewall. Before `enforce` and after `release` it only looks."""
-        return await self._run(self._kernel.check, expected4, expected6)
+        return await self._run(self._kernel.check, expected4, expected6, repair=repair)
+
+    async def survey(self) -> FirewallSurvey:
+        """See ports.Firewall."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._kernel.survey)
 
     async def counters(self, key: int) -> tuple[int, int] | None:
         """See ports.Firewall."""

@@ -6,7 +6,7 @@ What would be installed can be listed and compared; nothing is dropped, and `che
 from collections.abc import Collection, Mapping
 
 from p2pfw.core.prefix import is_v6
-from p2pfw.ports import Clock, KernelReport
+from p2pfw.ports import Clock, FirewallSurvey, KernelReport
 
 
 class DryRunFirewall:
@@ -50,7 +50,17 @@ class DryRunFirewall:
         """Forget everything."""
         self._block, self.allowed = {}, frozenset()
 
-    async def check(self, expected4: int, expected6: int) -> KernelReport:  # noqa: ARG002 - the port's signature
+    async def survey(self) -> FirewallSurvey:
+        """Nobody's rules concern it."""
+        return FirewallSurvey()
+
+    async def check(
+        self,
+        expected4: int,  # noqa: ARG002 - the port's signature
+        expected6: int,  # noqa: ARG002
+        *,
+        repair: bool = True,  # noqa: ARG002
+    ) -> KernelReport:
         """Counts as they would be; enforcing is False, because nothing is."""
         self._expire()
         entries6 = sum(map(is_v6, self._block))

@@ -7,6 +7,7 @@ left alone. Runs in a worker thread; adapter.py is the asynchronous face.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 from p2pfw.core.prefix import Family
@@ -17,7 +18,8 @@ from p2pfw.firewall.names import SLOTS, Role, SetNames, Slot
 from p2pfw.firewall.netlink import IpsetLink
 from p2pfw.firewall.rules import Hook, Verdict
 from p2pfw.firewall.runner import Program, Runner
-from p2pfw.ports import Clock, KernelReport
+from p2pfw.firewall.survey import survey
+from p2pfw.ports import Clock, FirewallSurvey, KernelReport
 
 Verdicts = Sequence[tuple[Family, Verdict]]
 
@@ -40,7 +42,7 @@ class Kernel:
         clock: Clock,
         link: IpsetLink | None = None,
     ) -> None:
-        self._runner, self._names = runner, names
+        self._runner, self._names, self._hooks = runner, names, hooks
         self._sets = KernelSets(runner, names, max_entries, clock.now, link)
         self._rules = KernelRules(runner, names, hooks)
         self._wanted = False
@@ -93,11 +95,13 @@ class Kernel:
         self._sure = False
         return release(self._sets, self._rules)
 
-    def check(self, expected4: int, expected6: int) -> KernelReport:
+    def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
         """Look, and where enforcing is wanted put right what is wrong; then look again."""
         with self._doubting():
             found = self._sets.find()
             expected = {Family.V4: expected4, Family.V6: expected6}
+            if self._wanted and not repair:
+                return self._looked(found, expected)
             missed = self._missed(found, expected) if self._wanted else ()
             repaired = self._repair_sets(found) if self._wanted else ()
             verdicts = self._rules.read()
@@ -107,6 +111,10 @@ class Kernel:
                 found, verdicts = self._sets.find(), self._rules.read()
             self._sure = not self._faults(found)
             return self._report(found, verdicts, repaired, missed)
+
+    def survey(self) -> FirewallSurvey:
+        """What others have in the firewall that concerns ours."""
+        return survey(self._runner, self._names, self._hooks)
 
     def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) of one entry."""
@@ -132,16 +140,14 @@ class Kernel:
         return {slot: fault for slot in SLOTS if (fault := self._sets.fault(slot, found))}
 
     def _repair_sets(self, found: Found) -> tuple[str, ...]:
-        said = tuple(f"temporary set {name} left over" for name in self._sets.clean(found))
+        said = self._set_faults(found)
+        self._sets.clean(found)
         faults = self._faults(found)
         for slot in SLOTS:  # the allow sets first
-            name = self._names.live(slot)
             if slot in faults:
                 self._heal(slot, faults[slot])
-                said += (f"set {name} {faults[slot].value}",)
             elif self._sets.allow_differs(slot, found):
                 self._sets.rebuild(slot, Fault.SHAPE)
-                said += (f"set {name} changed by somebody else",)
         return said
 
     def _heal(self, slot: Slot, fault: Fault) -> None:
@@ -165,6 +171,27 @@ class Kernel:
         self._strikes = self._strikes + 1 if short else 0
         lost = dict.fromkeys(gone + (short if self._strikes >= _STRIKES else flushed))
         return tuple(f"entries of set {self._names.live(slot)} gone" for slot in lost)
+
+    def _looked(self, found: Found, expected: Mapping[Family, int]) -> KernelReport:
+        """The report of a check that changes nothing, with all that it would have put right."""
+        verdicts = self._rules.read()
+        self._sure = not self._faults(found)
+        faults = self._set_faults(found) + tuple(fault for _, verdict in verdicts for fault in verdict.faults)
+        missed = self._missed(found, expected)
+        report = self._report(found, verdicts, (), ())
+        return replace(report, enforcing=report.enforcing and not missed, faults=faults + missed)
+
+    def _set_faults(self, found: Found) -> tuple[str, ...]:
+        """What `_repair_sets` would put right, in its words."""
+        said = tuple(f"temporary set {name} left over" for name in found.leftovers)
+        faults = self._faults(found)
+        for slot in SLOTS:
+            name = self._names.live(slot)
+            if slot in faults:
+                said += (f"set {name} {faults[slot].value}",)
+            elif self._sets.allow_differs(slot, found):
+                said += (f"set {name} changed by somebody else",)
+        return said
 
     def _report(
         self, found: Found, verdicts: Verdicts, repaired: tuple[str, ...], missed: tuple[str, ...]

@@ -22,6 +22,7 @@ from p2pfw.ports import (
     DropAnnouncements,
     FeedPlace,
     Fetched,
+    FirewallSurvey,
     Intention,
     IntentionRow,
     KernelReport,
@@ -202,6 +203,7 @@ class FakeFirewall:
         self.halfway = False
         self.repairs: list[str] = []
         self.suspect = False
+        self.around = FirewallSurvey()
         self.packets: dict[int, tuple[int, int]] = {}
         self.watch: Callable[[str], None] | None = None
 
@@ -243,10 +245,18 @@ class FakeFirewall:
         self._called("release", [self.block.clear, self.allowed.clear])
         self.ruled = self.exists = False
 
-    async def check(self, expected4: int, expected6: int) -> KernelReport:
-        self._called("check")
+    async def survey(self) -> FirewallSurvey:
+        return self.around
+
+    async def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
+        self._called("check" if repair else "look")
         await asyncio.sleep(0)
         held = self.held()
+        if not repair:
+            six = sum(map(is_v6, held))
+            faults = tuple(self.repairs)
+            standing = self.ruled and not faults
+            return KernelReport(enforcing=standing, entries4=len(held) - six, entries6=six, faults=faults)
         repaired, self.repairs = tuple(self.repairs), []
         suspect, self.suspect = self.suspect, False
         six = sum(map(is_v6, held))
