@@ -10,7 +10,7 @@ from typing import Self
 import pytest
 
 from p2pfw.demo.lab import Host, Lab
-from p2pfw.demo.namespaces import LabError
+from p2pfw.demo.namespaces import LabError, Namespace
 from p2pfw.errors import MissingProgramError
 
 ARRIVAL_SECONDS = 20.0
@@ -21,6 +21,14 @@ def lab_or_skip() -> Lab:
     """A new lab; skips (in CI: fails) where the machine refuses namespaces or lacks their programs."""
     try:
         return Lab()
+    except (LabError, MissingProgramError) as refused:
+        pytest.skip(str(refused))
+
+
+def root_lab_or_skip() -> Lab:
+    """The same for programs that need the machine's real root (a container engine); skips for everybody else."""
+    try:
+        return Lab(Namespace.of_root())
     except (LabError, MissingProgramError) as refused:
         pytest.skip(str(refused))
 

@@ -51,9 +51,15 @@ if ! apt-get -qq -y -o DPkg::Lock::Timeout=300 --no-install-recommends install $
 fi
 
 # Enabled by its package, not by the administrator: only what was installed just now.
-case $missing in
-    *fail2ban*)
-        systemctl disable fail2ban >/dev/null 2>&1 || true
-        update-rc.d fail2ban disable >/dev/null 2>&1 || true
-        ;;
-esac
+disable() {
+    for unit in "$@"; do
+        systemctl disable "$unit" >/dev/null 2>&1 || true
+        update-rc.d "${unit%.socket}" disable >/dev/null 2>&1 || true
+    done
+}
+for package in $missing; do
+    case $package in
+        docker.io) disable docker.socket docker containerd ;;
+        fail2ban | ufw | firewalld) disable "$package" ;;
+    esac
+done

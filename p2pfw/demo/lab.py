@@ -131,8 +131,8 @@ class Lab:
         attacker.run(["ping", "-c1", victim.address])
     """
 
-    def __init__(self) -> None:
-        self._root = Namespace.outermost()
+    def __init__(self, root: Namespace | None = None) -> None:
+        self._root = root or Namespace.outermost()
         self.hosts: dict[str, Host] = {}
         bridge = ["type", "bridge", "stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"]
         try:

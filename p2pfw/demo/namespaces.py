@@ -47,6 +47,11 @@ class Namespace:
     private_user: bool
 
     @classmethod
+    def of_root(cls) -> Self:
+        """One in which root is the machine's own root: for programs that need more than a network. LabError."""
+        return cls._hold(["unshare", "--net", "--mount"], private_user=False)
+
+    @classmethod
     def outermost(cls) -> Self:
         """A namespace that owes this machine nothing; LabError, with the remedy, when the system refuses."""
         for program, package in _PROGRAMS.items():
@@ -57,7 +62,7 @@ class Namespace:
         except LabError as refused:
             if os.geteuid() != 0:
                 raise LabError(f"{refused}. {remedy()}") from None
-        return cls._hold(["unshare", "--net", "--mount"], private_user=False)
+        return cls.of_root()
 
     def child(self) -> "Namespace":
         """A further network and mount namespace, under the same user namespace."""
