@@ -92,7 +92,7 @@ class Attacked:
                 return False
 
     def is_open(self) -> bool:
-        """The attacker's first packet, then two whole exchanges of somebody else on the same way: came it through?
+        """True when the attacker's first packet came through, by two whole exchanges of somebody else after it.
 
         Where the answer is still not there after these, it was dropped; that none comes late is seen at the end.
         """
