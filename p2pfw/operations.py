@@ -36,6 +36,10 @@ class AdoptedRow:
 class Operations(Protocol):
     """The running node, as web sees it."""
 
+    def welcome(self, caller: Caller) -> bool:
+        """Somebody authenticated from an address: it is not blocked for the next hour. True when that is new."""
+        ...
+
     # reading; synchronous, from memory
 
     def status(self) -> schema.Status:

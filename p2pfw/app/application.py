@@ -50,6 +50,14 @@ class Application:
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
+    def welcome(self, caller: Caller) -> bool:
+        """Whoever gives commands must not be locked out by them (policy "Precedence": soft protection)."""
+        how = "SSH client of the operator's command" if caller.name.startswith("socket:") else "API client"
+        new = bool(caller.address) and self.protecting.welcome(caller.address, f"{how} ({caller.name})")
+        if new:
+            self.whitelisting.changed(self.protecting.refresh())
+        return new
+
     def status(self) -> schema.Status:
         """See operations."""
         return self.views.status()
@@ -115,24 +123,24 @@ class Application:
 
     async def block(self, request: schema.BlockRequest, caller: Caller) -> schema.BlockAnswer:
         """See operations."""
-        self._protect(caller)
+        self.welcome(caller)
         return await self.blocking.block(request, caller)
 
     async def unblock(self, prefix: Prefix, scope: str, caller: Caller) -> schema.UnblockAnswer:
         """See operations."""
-        self._protect(caller)
+        self.welcome(caller)
         return await self.unblocking.unblock(prefix.key, scope, caller)
 
     def import_blocks(
         self, keys: list[int], request: schema.BlockRequest, caller: Caller
     ) -> AsyncIterator[schema.ImportProgress]:
         """See operations."""
-        self._protect(caller)
+        self.welcome(caller)
         return self.importing.import_blocks([PrefixKey(key) for key in keys], request, caller)
 
     async def retract_all(self, caller: Caller) -> schema.RetractAnswer:
         """See operations."""
-        self._protect(caller)
+        self.welcome(caller)
         announcements, prefixes = await self.renewing.retract_all()
         self.event_ring.tell("retract-all", announcements=announcements, prefixes=prefixes, by=caller.name)
         return schema.RetractAnswer(announcements=announcements, prefixes=prefixes)
@@ -143,22 +151,22 @@ class Application:
 
     async def allow(self, prefix: Prefix, request: schema.AllowRequest, caller: Caller) -> schema.AllowAnswer:
         """See operations."""
-        self._protect(caller)
+        self.welcome(caller)
         return await self.whitelisting.allow(prefix, request, caller)
 
     async def disallow(self, prefix: Prefix, caller: Caller) -> schema.AllowAnswer:
         """See operations."""
-        self._protect(caller)
+        self.welcome(caller)
         return await self.whitelisting.disallow(prefix, caller)
 
     async def put_peer(self, peer_id: str, request: schema.PeerRequest, caller: Caller) -> schema.PeerView:
         """See operations."""
-        self._protect(caller)
+        self.welcome(caller)
         return await self.peers_desk.put(peer_id, request, caller)
 
     async def forget_peer(self, peer_id: str, caller: Caller) -> None:
         """See operations."""
-        self._protect(caller)
+        self.welcome(caller)
         await self.peers_desk.forget(peer_id, caller)
 
     async def invite(self, request: schema.InviteRequest) -> schema.InviteAnswer:
@@ -171,7 +179,8 @@ class Application:
 
     async def set_mode(self, request: schema.ModeRequest, caller: Caller) -> schema.ModeAnswer:
         """See operations."""
-        self._protect(caller)
+        if self.welcome(caller):
+            await self.whitelisting.judged()
         return await self.modes.set(request)
 
     async def confirm(self) -> schema.ModeAnswer:
@@ -193,12 +202,6 @@ class Application:
     async def revoke_node(self, request: schema.RevokeRequest) -> schema.OwnerAnswer:
         """See operations."""
         return await self.owning.revoke(request.node)
-
-    def _protect(self, caller: Caller) -> None:
-        """Whoever gives commands must not be locked out by them (policy "Precedence": soft protection)."""
-        if caller.address and self.protecting.welcome(caller.address, f"gave a command ({caller.name})"):
-            changed = self.protecting.refresh()
-            self.whitelisting.changed(changed)
 
 
 def _seconds(text: str) -> float:

@@ -81,6 +81,10 @@ class Whitelisting:
             self._judging.dirty(self._domain.overlapping(key))
         self._enforcing.allow_changed()
 
+    async def judged(self) -> None:
+        """Wait until what changed is judged: nothing that overlaps it is adopted any more."""
+        await self._judging.idle()
+
     def listing(self, *, protected: bool) -> schema.AllowList:
         """See operations.Operations.allow_list."""
         entries = [entry_view(entry) for entry in self._domain.whitelist.entries()]

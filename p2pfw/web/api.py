@@ -45,7 +45,7 @@ class Api:
             Rules(require_token=settings.require_token, hosts=hosts, check_token=tokens),
             clock.monotonic,
         )
-        self._dispatcher = Dispatcher(ROUTES, handlers_of(operations), gate)
+        self._dispatcher = Dispatcher(ROUTES, handlers_of(operations), gate, operations.welcome)
         self._open = AsyncExitStack()
         self.addresses: list[str] = []
 

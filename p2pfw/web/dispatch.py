@@ -37,9 +37,15 @@ class _Found:
 class Dispatcher:
     """A table of routes, and the way through it."""
 
-    def __init__(self, routes: tuple[Route, ...], handlers: Mapping[str, Handler], gate: Gate) -> None:
-        """`handlers` by name of route; KeyError when one is missing."""
-        self._gate = gate
+    def __init__(
+        self,
+        routes: tuple[Route, ...],
+        handlers: Mapping[str, Handler],
+        gate: Gate,
+        welcome: Callable[[Caller], object] = lambda caller: None,
+    ) -> None:
+        """`handlers` by name of route; KeyError when one is missing. `welcome`: told who authenticated, and whence."""
+        self._gate, self._welcome = gate, welcome
         self._fixed: dict[str, dict[str, _Found]] = {}
         # By what stands before the argument, which is always the last thing in a path.
         self._open: dict[str, dict[str, _Found]] = {}
@@ -71,6 +77,8 @@ class Dispatcher:
             hint = f"possible: {allowed}"
             raise Refusal(405, f"{request.method} is not possible here", hint=hint, headers={hdrs.ALLOW: allowed})
         caller = self._enter(request, found.route)
+        if caller.address:  # only of who proved who he is
+            self._welcome(caller)
         check_query(request, found.route.query)
         return await found.handler(Call(request, caller, argument))
 

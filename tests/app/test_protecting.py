@@ -136,10 +136,40 @@ async def test_a_command_protects_before_it_is_obeyed():
     """The caller's own supernet is refused by the very command that names it."""
     world = World()
     a = await world.node("a")
-    with pytest.raises(ConflictError, match="gave a command"):
+    with pytest.raises(ConflictError, match="SSH client|API client"):
         await a.app.block(schema.BlockRequest(prefix="198.51.100.0/28"), replace(CALLER, address="198.51.100.7"))
 
 
 async def test_the_defaults_protect_nobody_else():
     """A fresh configuration has no hidden whitelist."""
     assert Config().policy.allow == ()
+
+
+async def test_enforcing_from_an_ssh_session_never_drops_that_session():
+    """What is adopted already and covers the client is gone before the first rule stands; `allow list` says why."""
+    world = World()
+    a = await world.node("a")
+    await a.block("198.51.100.0/28")
+    a.judge()
+    assert a.adopts("198.51.100.0/28")
+    samples: list[bool] = []
+    a.firewall.watch = lambda _: samples.append(key("198.51.100.0/28") in a.firewall.block)
+    caller = replace(CALLER, name="socket:0", address="198.51.100.7")
+    await a.beside(a.app.set_mode(schema.ModeRequest(mode="enforce"), caller))
+
+    assert a.firewall.ruled
+    assert not any(samples)
+    assert not a.adopts("198.51.100.0/28")
+    assert key("198.51.100.7") in a.firewall.allowed
+    (entry,) = [one for one in a.app.allow_list(protected=True).entries if one.prefix == "198.51.100.7/32"]
+    assert (entry.source, "SSH client" in entry.comment) == ("protected:soft", True)
+
+
+async def test_whoever_authenticates_is_protected_whatever_he_asks():
+    """Looking counts as much as commanding; who did not authenticate has no address here."""
+    world = World()
+    a = await world.node("a")
+
+    assert a.app.welcome(replace(CALLER, name="token:watch", address="198.51.100.7"))
+    assert not a.app.welcome(replace(CALLER, name="token:watch", address="198.51.100.7"))
+    assert not a.app.welcome(replace(CALLER, name="anonymous", address=""))

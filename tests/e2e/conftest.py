@@ -28,6 +28,7 @@ def lone(tmp_path) -> Iterator[Server]:
     tmp_path.chmod(0o700)
     with lab_or_skip() as lab:
         server = Server(lab.host("lone"), tmp_path, Owner(tmp_path), mode="observe")
+        server.lab = lab
         try:
             yield server
         finally:

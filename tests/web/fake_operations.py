@@ -40,6 +40,7 @@ class FakeOperations:
         self.unready = ""
         self.changes = 0
         self.callers: list[Caller] = []
+        self.welcomed: list[Caller] = []
         self.counters_asked: list[bool] = []
         self.ring: list[schema.Event] = []
         self.trouble: Exception | None = None
@@ -48,6 +49,10 @@ class FakeOperations:
         self.following = 0
         self.gate: asyncio.Event | None = None
         """When set, an import waits for it before it records."""
+
+    def welcome(self, caller: Caller) -> bool:
+        self.welcomed.append(caller)
+        return True
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
