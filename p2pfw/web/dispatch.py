@@ -42,7 +42,7 @@ class Dispatcher:
         routes: tuple[Route, ...],
         handlers: Mapping[str, Handler],
         gate: Gate,
-        welcome: Callable[[Caller], object] = lambda caller: None,
+        welcome: Callable[[Caller], object] = lambda _: None,
     ) -> None:
         """`handlers` by name of route; KeyError when one is missing. `welcome`: told who authenticated, and whence."""
         self._gate, self._welcome = gate, welcome

@@ -287,7 +287,7 @@ async def test_the_caller_is_protected_from_its_own_command():
     world = World()
     a = await world.node("a")
     remote = Caller(name="token:ops", address="198.51.100.20")
-    with pytest.raises(ConflictError, match="SSH client|API client"):
+    with pytest.raises(ConflictError, match=r"SSH client|API client"):
         await a.app.block(schema.BlockRequest(prefix="198.51.100.0/24"), remote)
     await a.app.block(schema.BlockRequest(prefix=BAD), remote)
 

@@ -136,7 +136,7 @@ async def test_a_command_protects_before_it_is_obeyed():
     """The caller's own supernet is refused by the very command that names it."""
     world = World()
     a = await world.node("a")
-    with pytest.raises(ConflictError, match="SSH client|API client"):
+    with pytest.raises(ConflictError, match=r"SSH client|API client"):
         await a.app.block(schema.BlockRequest(prefix="198.51.100.0/28"), replace(CALLER, address="198.51.100.7"))
 
 

@@ -64,7 +64,7 @@ async def until(condition: Callable[[], object]) -> float:
     """Wait for what must come; how long that was, in seconds."""
     began = asyncio.get_running_loop().time()
     async with asyncio.timeout(GUARD):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in the kernel
             await asyncio.sleep(0.01)
     return asyncio.get_running_loop().time() - began
 
