@@ -45,7 +45,7 @@ class Story:
     def __init__(self, dice: random.Random, seed: str) -> None:
         self._dice, self._seed = dice, seed
         self._safe: list[PrefixKey] = []
-        self.hits = self.held = 0
+        self.held = 0
 
     async def play(self) -> None:
         """All of it; AssertionError where somebody is locked out."""
@@ -59,6 +59,7 @@ class Story:
             await self._dice.choice(happenings)()
             await self.world.advance(seconds=REFRESH + 1, step=2)
             self._sample()
+        assert self.held, f"{self._seed}: nothing was ever blocked"
 
     # --- what happens ----------------------------------------------------------------------------------------------
 
@@ -130,6 +131,8 @@ class Story:
         self._safe = self._protected()
         wrong = [(one, other) for one in held for other in _overlapping(PrefixKey(one), self._safe)]
         assert not wrong, f"{self._seed}: blocked {wrong}"
+        if self.a.firewall.ruled:
+            assert self.a.firewall.allowed.issuperset(self._safe), f"{self._seed}: not in the allow set"
 
     def _no_drop(self) -> None:
         firewall = self.a.firewall

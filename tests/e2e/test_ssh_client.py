@@ -1,5 +1,6 @@
 """The operator's own SSH session, with real processes and packets: a list that contains it does not cut it off."""
 
+from tests.e2e.fleet import until
 from tests.netns import Probe
 
 OPERATOR, BAD = "198.51.100.7", "198.51.100.200"
@@ -33,3 +34,15 @@ def test_a_look_from_ssh_protects_too(lone):
 
     assert refused.returncode == 4
     assert "SSH client" in refused.stderr
+
+
+def test_an_address_that_becomes_ones_own_later_is_let_go(lone):
+    """A network that is blocked and then contains an address of this machine: gone from the kernel at the next look."""
+    lone.start()
+    lone.cli("block", "198.51.100.0/28", BAD)
+    lone.cli("enforce", "on", env=SSH | {"SSH_CONNECTION": "192.0.2.99 50000 192.0.2.1 22"})
+    lone.has("198.51.100.0/28", BAD)
+    lone.host.add_addresses(["198.51.100.3/32"])
+    until(lambda: set(lone.installed()) == {BAD})
+
+    assert "198.51.100.3" in lone.host.run(["ipset", "save", "p2pfw-allow4"]).stdout
