@@ -47,6 +47,9 @@ class KernelReport:
     dropped4: int = 0
     dropped6: int = 0
     """Packets dropped by the rules as their counters stand; they begin anew when a rule is put right."""
+    bytes4: int = 0
+    bytes6: int = 0
+    """And their bytes."""
 
 
 class Firewall(Protocol):
@@ -94,6 +97,10 @@ class Firewall(Protocol):
 
     async def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) dropped by this entry, or None when the kernel does not hold it."""
+        ...
+
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        """(packets, bytes) of every entry that dropped something. Kept over `replace`."""
         ...
 
 

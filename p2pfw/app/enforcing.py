@@ -176,6 +176,10 @@ class Enforcing:
         """(packets, bytes) that an entry dropped; None when the kernel does not hold it. FirewallError."""
         return await self._firewall.counters(key) if self.mode is Mode.ENFORCE and self._started else None
 
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        """(packets, bytes) of the entries that dropped something; none where nothing is enforced. FirewallError."""
+        return await self._firewall.tallies() if self.mode is Mode.ENFORCE and self._started else {}
+
     def unready(self) -> str:
         """Why what is adopted is not all installed; "" when it is, or in observe mode."""
         if self.mode is Mode.OBSERVE:

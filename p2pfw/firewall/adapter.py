@@ -61,6 +61,10 @@ class KernelFirewall:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reader, self._kernel.counters, key)
 
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        """See ports.Firewall."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._kernel.tallies)
+
     async def _run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, lambda: call(*args, **kwargs))

@@ -63,6 +63,10 @@ class DryRunFirewall:
         self._expire()
         return (0, 0) if key in self._block else None
 
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        """None has dropped anything."""
+        return {}
+
     def _expire(self) -> None:
         now = self._clock.now()
         self._block = {key: end for key, end in self._block.items() if not end or end > now}

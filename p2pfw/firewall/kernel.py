@@ -112,6 +112,10 @@ class Kernel:
         """(packets, bytes) of one entry."""
         return self._sets.counters(key)
 
+    def tallies(self) -> dict[int, tuple[int, int]]:
+        """(packets, bytes) of every entry that dropped something."""
+        return self._sets.tallies()
+
     # --- parts -------------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -180,6 +184,8 @@ class Kernel:
             left_out=sum(self._sets.left_out.values()),
             dropped4=sum(verdict.packets for family, verdict in verdicts if family is Family.V4),
             dropped6=sum(verdict.packets for family, verdict in verdicts if family is Family.V6),
+            bytes4=sum(verdict.bytes for family, verdict in verdicts if family is Family.V4),
+            bytes6=sum(verdict.bytes for family, verdict in verdicts if family is Family.V6),
         )
 
     def _stands(self, found: Found, verdicts: Verdicts) -> bool:

@@ -262,6 +262,10 @@ class FakeFirewall:
         self._called("counters")
         return self.packets.get(key, (0, 0)) if key in self.held() else None
 
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        self._called("tallies")
+        return {key: counted for key, counted in self.packets.items() if key in self.held() and counted[0]}
+
     def flush(self) -> None:
         """Somebody runs `ipset flush`."""
         self.block.clear()
