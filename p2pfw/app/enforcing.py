@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final, Protocol
 
 from p2pfw.app.events import Events
+from p2pfw.app.fighting import Fight
 from p2pfw.app.pace import Pace
 from p2pfw.core.plan import TOLERANCE, is_right, kernel_end
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
@@ -84,6 +85,7 @@ class Enforcing:
         self.last_error = ""
         self.rights_error = ""
         self.drift: dict[str, int] = {}
+        self._fight = Fight()
         self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
         self.on_revert: Callable[[], Awaitable[None]] | None = None
         self._dirty: set[int] = set()
@@ -164,6 +166,11 @@ class Enforcing:
         return self.mode is Mode.ENFORCE and self._ruled and not self.last_error and self.report.enforcing
 
     @property
+    def fought(self) -> str:
+        """What another program undoes again and again; "" when none does."""
+        return self._fight.about if self._fight.is_on(self._clock.monotonic()) else ""
+
+    @property
     def installed(self) -> int:
         """Entries of ours in the kernel, as last read from it."""
         return self.report.entries4 + self.report.entries6
@@ -219,7 +226,7 @@ class Enforcing:
 
     async def _rest(self) -> None:
         pause = BACKOFF[min(self._failures, len(BACKOFF)) - 1] if self._failures else CHECK_INTERVAL
-        every = CHECK_AFTER_WRITE if self._unseen else CHECK_INTERVAL
+        every = self._check_every()
         due = self._checked + every - self._clock.monotonic() if not self._failures else pause
         try:
             async with asyncio.timeout(max(0.0, min(due, pause))):
@@ -288,12 +295,17 @@ class Enforcing:
     async def _look(self) -> None:
         """Checks that are due: rule and headers every second, sooner after a write; membership now and then."""
         since = self._clock.monotonic() - self._checked
-        if since >= (CHECK_AFTER_WRITE if self._unseen else CHECK_INTERVAL):
+        if since >= self._check_every():
             await self._check()
         if self._clock.monotonic() - self._audited >= self._audit_interval:
             self._allow_dirty = True  # its membership is compared by writing it: only a difference is written
             await self._read_and_compare()
             self._nudge()
+
+    def _check_every(self) -> float:
+        """Seconds between two looks at rule and headers, which are repairs where something is wrong."""
+        usual = CHECK_AFTER_WRITE if self._unseen else CHECK_INTERVAL
+        return max(usual, self._fight.pause(self._clock.monotonic()))
 
     async def _guard_allow(self) -> None:
         try:
@@ -388,6 +400,8 @@ class Enforcing:
         self.report = await self._firewall.check(*expected)
         for found in self.report.repaired:
             self._count_drift(found)
+        if self.report.repaired and self._fight.repaired(self.report.repaired, self._checked):
+            self._events.tell("drift-again", reason=self._fight.about)
         if self.report.membership_suspect:
             self._compare = True
             self._nudge()

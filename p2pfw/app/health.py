@@ -92,6 +92,10 @@ class Health:
                 text=f"NOT enforcing: {enforcing.last_error}",
                 remedy="it is tried again by itself",
             )
+        if enforcing.fought:
+            text = f"another program undoes this again and again: {enforcing.fought}; repairs have pauses now"
+            remedy = "find it (docker, ufw, firewalld, a cron job), or choose another enforcer.hook"
+            yield schema.HealthLine(level="error", code="drift", text=text, remedy=remedy)
         if enforcing.trial is not None:
             text = f"unconfirmed: goes back to {enforcing.trial.reverts_to.value} by itself"
             yield schema.HealthLine(level="warning", code="unconfirmed", text=text, remedy="p2pfw confirm")

@@ -41,6 +41,23 @@ async def test_a_failure_to_enforce_comes_first():
     assert (await a.app.doctor()).level == "error"
 
 
+async def test_a_fight_over_the_rule_is_told_while_it_lasts():
+    """What is undone, and what helps: an error, for in the pauses nothing may be dropped."""
+    world = World()
+    a = await world.node("a", enforce=True)
+    for _ in range(6):
+        a.firewall.repairs = ["rule missing in raw/PREROUTING (IPv4)"]
+        await a.node.enforcing.step()
+        world.clock.pass_time(1.0)
+    line = next(line for line in a.node.health.lines() if line.code == "drift")
+
+    assert line.level == "error"
+    assert "rule missing in raw/PREROUTING (IPv4)" in line.text
+    assert "enforcer.hook" in line.remedy
+    world.clock.pass_time(100.0)
+    assert "drift" not in {line.code for line in a.node.health.lines()}
+
+
 async def test_missing_rights_are_a_warning_while_observing():
     """It could not enforce if it were asked to."""
     world = World()

@@ -1,0 +1,43 @@
+"""Tells a repair from a fight: somebody else who undoes ours again and again, as we undo his.
+
+The first repairs come at once (enforcement 2). From the fifth in a row on there is a pause between them, up to half a
+minute, so that two managers do not keep a machine busy with one another, and the operator is told. It is over when
+nothing needed repair for as long as a repair counts. Decides how long to wait and what to say; repairs nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+ENOUGH: Final = 5
+"""Repairs in a row that are no coincidence: a reload of another firewall takes one or two."""
+IN_A_ROW: Final = 60.0
+"""Seconds after a repair within which the next one belongs to it."""
+LONGEST: Final = 30.0
+"""Seconds between two repairs at the most."""
+
+
+class Fight:
+    """How often in a row something was put right. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._last = float("-inf")
+        self.about = ""
+        """What was found wrong last, in words."""
+
+    def repaired(self, found: Sequence[str], now: float) -> bool:
+        """These were put right. True when that made a fight of it."""
+        self._count = self._count + 1 if self._lasts(now) else 1
+        self._last, self.about = now, ", ".join(found)
+        return self._count == ENOUGH
+
+    def is_on(self, now: float) -> bool:
+        """True while somebody is at it."""
+        return self._count >= ENOUGH and self._lasts(now)
+
+    def pause(self, now: float) -> float:
+        """Seconds to leave between two looks; 0 when nobody fights."""
+        return min(LONGEST, 2.0 ** (self._count - ENOUGH + 1)) if self.is_on(now) else 0.0
+
+    def _lasts(self, now: float) -> bool:
+        return now - self._last <= IN_A_ROW
