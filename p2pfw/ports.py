@@ -52,6 +52,21 @@ class KernelReport:
     """And their bytes."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallSurvey:
+    """What a self-check saw around our rules. Empty where nothing could be read."""
+
+    variant: str = ""
+    """Of the `iptables` command: "nf_tables" or "legacy"."""
+    other_variant: str = ""
+    other_rules: int = 0
+    """Rules that were made by the other variant, all families and tables."""
+    other_is_ours: bool = False
+    """Some of those are ours: somebody changed the variant under us."""
+    open_ports: tuple[str, ...] = ()
+    """Published ports whose packets pass none of our hooks, in words."""
+
+
 class Firewall(Protocol):
     """The kernel. A call returns once the kernel has done it, or raises FirewallError with a text for the operator.
 
@@ -97,6 +112,10 @@ class Firewall(Protocol):
 
     async def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) dropped by this entry, or None when the kernel does not hold it."""
+        ...
+
+    async def survey(self) -> FirewallSurvey:
+        """Look around, for a self-check; changes nothing, and what cannot be read is left out."""
         ...
 
     async def tallies(self) -> dict[int, tuple[int, int]]:

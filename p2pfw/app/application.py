@@ -100,7 +100,7 @@ class Application:
 
     async def doctor(self) -> schema.Doctor:
         """See operations."""
-        return self.health.doctor()
+        return self.health.doctor(await self.enforcing.survey())
 
     def events(self, after: int) -> AsyncIterator[schema.Event]:
         """See operations."""

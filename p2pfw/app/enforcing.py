@@ -17,7 +17,7 @@ from p2pfw.app.fighting import Fight
 from p2pfw.app.pace import Pace
 from p2pfw.core.plan import TOLERANCE, is_right, kernel_end
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
-from p2pfw.ports import Clock, Firewall, KernelReport
+from p2pfw.ports import Clock, Firewall, FirewallSurvey, KernelReport
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +186,10 @@ class Enforcing:
     async def tallies(self) -> dict[int, tuple[int, int]]:
         """(packets, bytes) of the entries that dropped something; none where nothing is enforced. FirewallError."""
         return await self._firewall.tallies() if self.mode is Mode.ENFORCE and self._started else {}
+
+    async def survey(self) -> FirewallSurvey:
+        """What is around our rules, for a self-check; nothing while nothing is enforced."""
+        return await self._firewall.survey() if self.mode is Mode.ENFORCE and self._started else FirewallSurvey()
 
     def unready(self) -> str:
         """Why what is adopted is not all installed; "" when it is, or in observe mode."""

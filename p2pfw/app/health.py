@@ -9,6 +9,7 @@ from p2pfw.app.domain import Domain
 from p2pfw.app.enforcing import Enforcing, Mode
 from p2pfw.core.duration import short_duration
 from p2pfw.core.identity import DAY
+from p2pfw.ports import FirewallSurvey
 
 RENEWAL_WARNING: Final = 14 * DAY
 """Seconds before a certificate's end from which on health warns."""
@@ -58,8 +59,8 @@ class Health:
             found.extend(complaint())
         return sorted(found, key=lambda line: _ORDER[line.level])
 
-    def doctor(self) -> schema.Doctor:
-        """The health lines as checks, and what is fine."""
+    def doctor(self, survey: FirewallSurvey) -> schema.Doctor:
+        """The health lines as checks, what was seen around our rules, and what is fine."""
         checks = [
             schema.Check(
                 code=line.code,
@@ -70,6 +71,7 @@ class Health:
             for line in self.lines()
             if line.level != "info"
         ]
+        checks += _around(survey)
         bad = {check.code for check in checks}
         checks += [schema.Check(code=code, level="ok", text=text) for code, text in self._fine() if code not in bad]
         levels = {check.level for check in checks}
@@ -132,3 +134,18 @@ class Health:
         lag = self.loop_lag_ms()
         if lag <= STALL:
             yield "loop", f"the longest stall of the last minute was {lag:.0f} ms"
+
+
+def _around(survey: FirewallSurvey) -> Iterator[schema.Check]:
+    """What other programs' rules mean for ours."""
+    if survey.open_ports:
+        text = f"published ports that the chosen hook leaves open: {'; '.join(survey.open_ports)}"
+        remedy = 'enforcer.hook = "raw/PREROUTING" (the default), or add "filter/DOCKER-USER" or "filter/FORWARD"'
+        yield schema.Check(code="hook", level="warning", text=text, remedy=remedy)
+    if survey.other_rules:
+        whose = "some of p2pfw's own among them" if survey.other_is_ours else "made by another program"
+        text = f"iptables is {survey.variant} here, but {survey.other_rules} rules are {survey.other_variant}: {whose}"
+        remedy = "use one variant: update-alternatives --config iptables (and ip6tables)"
+        if survey.other_is_ours:
+            remedy += "; then p2pfw uninstall-rules with the old one, and restart p2pfw"
+        yield schema.Check(code="variant", level="warning", text=text, remedy=remedy)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from p2pfw.firewall.kernel import Kernel
-from p2pfw.ports import KernelReport
+from p2pfw.ports import FirewallSurvey, KernelReport
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -60,6 +60,10 @@ class KernelFirewall:
         """See ports.Firewall."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reader, self._kernel.counters, key)
+
+    async def survey(self) -> FirewallSurvey:
+        """See ports.Firewall."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._kernel.survey)
 
     async def tallies(self) -> dict[int, tuple[int, int]]:
         """See ports.Firewall."""

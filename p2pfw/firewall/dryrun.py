@@ -6,7 +6,7 @@ What would be installed can be listed and compared; nothing is dropped, and `che
 from collections.abc import Collection, Mapping
 
 from p2pfw.core.prefix import is_v6
-from p2pfw.ports import Clock, KernelReport
+from p2pfw.ports import Clock, FirewallSurvey, KernelReport
 
 
 class DryRunFirewall:
@@ -62,6 +62,10 @@ class DryRunFirewall:
         """No packet is ever dropped."""
         self._expire()
         return (0, 0) if key in self._block else None
+
+    async def survey(self) -> FirewallSurvey:
+        """Nothing is looked at."""
+        return FirewallSurvey()
 
     async def tallies(self) -> dict[int, tuple[int, int]]:
         """None has dropped anything."""

@@ -17,7 +17,8 @@ from p2pfw.firewall.names import SLOTS, Role, SetNames, Slot
 from p2pfw.firewall.netlink import IpsetLink
 from p2pfw.firewall.rules import Hook, Verdict
 from p2pfw.firewall.runner import Program, Runner
-from p2pfw.ports import Clock, KernelReport
+from p2pfw.firewall.survey import survey
+from p2pfw.ports import Clock, FirewallSurvey, KernelReport
 
 Verdicts = Sequence[tuple[Family, Verdict]]
 
@@ -40,7 +41,7 @@ class Kernel:
         clock: Clock,
         link: IpsetLink | None = None,
     ) -> None:
-        self._runner, self._names = runner, names
+        self._runner, self._names, self._hooks = runner, names, hooks
         self._sets = KernelSets(runner, names, max_entries, clock.now, link)
         self._rules = KernelRules(runner, names, hooks)
         self._wanted = False
@@ -111,6 +112,10 @@ class Kernel:
     def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) of one entry."""
         return self._sets.counters(key)
+
+    def survey(self) -> FirewallSurvey:
+        """See ports.Firewall."""
+        return survey(self._runner, self._hooks)
 
     def tallies(self) -> dict[int, tuple[int, int]]:
         """(packets, bytes) of every entry that dropped something."""

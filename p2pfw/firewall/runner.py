@@ -49,6 +49,10 @@ class Program(Enum):
     IP6TABLES = ("ip6tables", "iptables")
     IP6TABLES_SAVE = ("ip6tables-save", "iptables")
     IP6TABLES_RESTORE = ("ip6tables-restore", "iptables")
+    IPTABLES_LEGACY_SAVE = ("iptables-legacy-save", "iptables")
+    IP6TABLES_LEGACY_SAVE = ("ip6tables-legacy-save", "iptables")
+    IPTABLES_NFT_SAVE = ("iptables-nft-save", "iptables")
+    IP6TABLES_NFT_SAVE = ("ip6tables-nft-save", "iptables")
     NFT = ("nft", "nftables")
 
     @property

@@ -22,6 +22,7 @@ from p2pfw.ports import (
     DropAnnouncements,
     FeedPlace,
     Fetched,
+    FirewallSurvey,
     Intention,
     IntentionRow,
     KernelReport,
@@ -203,6 +204,7 @@ class FakeFirewall:
         self.repairs: list[str] = []
         self.suspect = False
         self.packets: dict[int, tuple[int, int]] = {}
+        self.around = FirewallSurvey()
         self.watch: Callable[[str], None] | None = None
 
     def fail(self, *errors: FirewallError | None) -> None:
@@ -261,6 +263,10 @@ class FakeFirewall:
     async def counters(self, key: int) -> tuple[int, int] | None:
         self._called("counters")
         return self.packets.get(key, (0, 0)) if key in self.held() else None
+
+    async def survey(self) -> FirewallSurvey:
+        self._called("survey")
+        return self.around
 
     async def tallies(self) -> dict[int, tuple[int, int]]:
         self._called("tallies")
