@@ -25,6 +25,8 @@ CHECK_INTERVAL: Final = 1.0
 """Seconds between looks at rule and set headers; drift must be healed within 2 s (enforcement 2)."""
 CHECK_AFTER_WRITE: Final = 0.2
 """Seconds after the last look at which a write is looked at: a check costs more than the write of one entry."""
+STUCK: Final = 600.0
+"""Seconds: more than the longest time-out of a command, which grows with what it carries."""
 GATHER: Final = 10_000
 """Changes of a long judgement that are written together: one program start for all, and the kernel not far behind."""
 BACKOFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -98,6 +100,7 @@ class Enforcing:
         self._unseen = False
         self._failures = 0
         self._checked = self._audited = clock.monotonic()
+        self._turned_at: float | None = None
         self._ticket = self._settled = 0
         self._wake = asyncio.Event()
         self._turned = asyncio.Condition()
@@ -207,6 +210,7 @@ class Enforcing:
     async def run(self) -> None:
         """Follow the wanted state for ever; ends by cancellation only."""
         while True:
+            self._turned_at = self._clock.monotonic()
             await self._rest()
             await self.step()
 
@@ -222,6 +226,10 @@ class Enforcing:
                 await self._look()
         except FirewallError as error:
             await self._failed(error)
+
+    def is_stuck(self) -> bool:
+        """True when the worker has not come round for so long that no command can still be running."""
+        return self._turned_at is not None and self._clock.monotonic() - self._turned_at > STUCK
 
     def _nudge(self) -> int:
         self._ticket += 1

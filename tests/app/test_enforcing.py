@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, Enforcing, Mode, Trial
+from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, STUCK, Enforcing, Mode, Trial
 from p2pfw.app.events import Events
 from p2pfw.core.plan import MOST_TIMEOUT as KERNEL_MAXIMUM
 from p2pfw.core.plan import RENEW_BEFORE
@@ -297,6 +297,21 @@ async def test_who_undoes_repairs_again_and_again_is_answered_with_pauses():
     bench.firewall.repairs = []
     await bench.steps(100)
     assert bench.worker.fought == ""
+
+
+async def test_a_worker_that_no_longer_comes_round_is_stuck():
+    """Not before it runs, and not while it turns; what the service manager is told hangs on it."""
+    bench = Bench()
+    bench.clock.pass_time(2 * STUCK)
+    assert not bench.worker.is_stuck()
+    running = asyncio.create_task(bench.worker.run())
+    await asyncio.sleep(0)
+    assert not bench.worker.is_stuck()
+    bench.clock.pass_time(STUCK + 1)
+
+    assert bench.worker.is_stuck()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_what_ends_or_changes_by_itself_is_no_drift():
