@@ -28,6 +28,7 @@ from p2pfw.feeds.source import FeedReader
 from p2pfw.firewall.backends import make_firewall
 from p2pfw.host.clock import SystemClock
 from p2pfw.host.process import give_back_memory, memory_bytes, settle_collector
+from p2pfw.host.supervisor import ALIVE, READY, STOPPING, Supervisor
 from p2pfw.host.surroundings import Surroundings
 from p2pfw.net.discovery import LanDiscovery
 from p2pfw.net.transport import WebsocketTransport
@@ -39,7 +40,7 @@ from p2pfw.web.api import Api
 
 log = logging.getLogger(__name__)
 
-STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def read_keys(config: Config, settings: dict[str, object]) -> Keys:
@@ -86,6 +87,7 @@ class Node:
         self._tasks: asyncio.TaskGroup | None = None
         self._spawned: set[asyncio.Task[None]] = set()
         self._resolving = False
+        self._supervisor = Supervisor()
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -126,14 +128,25 @@ class Node:
                     ("feeding", node.feeding.run()),
                     ("housekeeping", self.housekeeping.run()),
                     ("lag", self.housekeeping.measure_lag()),
+                    ("supervisor", self._reassure()),
                     *self._discovery(),
                 )
             ]
             node.peers.redial()
             log.info("started", extra={"node": node.domain.me.node.hex()[:16], "mode": node.enforcing.mode.value})
+            self._supervisor.tell(READY)
             await self._stop.wait()
+            self._supervisor.tell(STOPPING)
             for task in (*running, *self._spawned):
                 task.cancel()
+
+    async def _reassure(self) -> None:
+        """Tell the service manager that this node is alive: its loop turns, and the kernel's worker comes round."""
+        every = self._supervisor.watchdog / 2
+        while every:
+            if not self.assembly.enforcing.is_stuck():
+                self._supervisor.tell(ALIVE)
+            await asyncio.sleep(every)
 
     def _discovery(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
         """The task that looks for peers on the LAN, where the operator wants it."""
@@ -229,7 +242,7 @@ class Node:
 
     def _hear_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in STOPPING:
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reloading.hang_up()))
 

@@ -70,7 +70,7 @@ class Operations(Protocol):
         ...
 
     async def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
-        """`view`: adopted, held, refused, installed, all."""
+        """`view`: adopted, held, refused, installed, all; top: what dropped most, without pages."""
         ...
 
     def allow_list(self, *, protected: bool) -> schema.AllowList:

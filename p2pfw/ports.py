@@ -47,22 +47,26 @@ class KernelReport:
     dropped4: int = 0
     dropped6: int = 0
     """Packets dropped by the rules as their counters stand; they begin anew when a rule is put right."""
+    bytes4: int = 0
+    bytes6: int = 0
+    """And their bytes."""
     faults: tuple[str, ...] = ()
     """What is wrong and was left so, in the words of `repaired`: only where a check was asked not to repair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallSurvey:
-    """What stands around our rules and concerns them. Nothing here is changed by us."""
+    """What a self-check saw around our rules. Empty where nothing could be read."""
 
     variant: str = ""
-    """Which one the `iptables` command is: "nft" or "legacy"; "" when that is not known."""
+    """Of the `iptables` command: "nf_tables" or "legacy"."""
+    other_variant: str = ""
     other_rules: int = 0
-    """Rules in the other variant, which also sees every packet."""
-    other_ours: tuple[str, ...] = ()
-    """Where the other variant holds rules of this instance: the commands that remove them, for the operator."""
+    """Rules that were made by the other variant, all families and tables."""
+    other_is_ours: bool = False
+    """Some of those are ours: somebody changed the variant under us."""
     open_ports: tuple[str, ...] = ()
-    """Published ports (DNAT) that no chosen hook sees, like "tcp/8080 to 172.17.0.2:80"."""
+    """Published ports whose packets pass none of our hooks, in words."""
 
 
 class Firewall(Protocol):
@@ -108,12 +112,16 @@ class Firewall(Protocol):
         """
         ...
 
-    async def survey(self) -> FirewallSurvey:
-        """Look at the rules of others that concern ours: the other variant of iptables, published ports."""
-        ...
-
     async def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) dropped by this entry, or None when the kernel does not hold it."""
+        ...
+
+    async def survey(self) -> FirewallSurvey:
+        """Look around, for a self-check; changes nothing, and what cannot be read is left out."""
+        ...
+
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        """(packets, bytes) of every entry that dropped something. Kept over `replace`."""
         ...
 
 

@@ -101,6 +101,9 @@ class Status(Frozen, frozen=True, kw_only=True):
     """Nodes of this owner with a valid certificate, this one included."""
     generation: int
     last_error: str = ""
+    dropped_packets: int = 0
+    """By the rule, since it was last put in place."""
+    dropped_bytes: int = 0
     drift: dict[str, int] = {}
     """What was found wrong in the kernel and repaired, by what it was."""
     refusals: dict[str, int] = {}
@@ -140,6 +143,9 @@ class ListEntry(Frozen, frozen=True, kw_only=True):
     installed: bool
     origins: list[str]
     category: CategoryName = "other"
+    packets: int | None = None
+    """Dropped by this entry; told in the view `top`."""
+    bytes: int | None = None
 
 
 class Listing(Frozen, frozen=True, kw_only=True):

@@ -108,8 +108,7 @@ class Application:
 
     async def doctor(self) -> schema.Doctor:
         """See operations."""
-        await self.enforcing.survey()
-        return self.health.doctor()
+        return self.health.doctor(await self.enforcing.survey())
 
     def events(self, after: int) -> AsyncIterator[schema.Event]:
         """See operations."""

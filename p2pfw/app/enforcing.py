@@ -25,12 +25,12 @@ CHECK_INTERVAL: Final = 1.0
 """Seconds between looks at rule and set headers; drift must be healed within 2 s (enforcement 2)."""
 CHECK_AFTER_WRITE: Final = 0.2
 """Seconds after the last look at which a write is looked at: a check costs more than the write of one entry."""
+STUCK: Final = 600.0
+"""Seconds: more than the longest time-out of a command, which grows with what it carries."""
 GATHER: Final = 10_000
 """Changes of a long judgement that are written together: one program start for all, and the kernel not far behind."""
 BACKOFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a failed command is tried again; the last one repeats."""
-SURVEY_INTERVAL: Final = 30.0
-"""Seconds between looks at the rules of others: they explain, and nothing is done about them."""
 BULK: Final = 20_000
 """From this many changes on a fresh set and a swap are cheaper and safer than changing the live one."""
 
@@ -87,6 +87,7 @@ class Enforcing:
         self.last_error = ""
         self.rights_error = ""
         self.drift: dict[str, int] = {}
+        self._contests = Contests()
         self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
         self.on_revert: Callable[[], Awaitable[None]] | None = None
         self._dirty: set[int] = set()
@@ -99,10 +100,8 @@ class Enforcing:
         self._unseen = False
         self._failures = 0
         self._checked = self._audited = clock.monotonic()
+        self._turned_at: float | None = None
         self._ticket = self._settled = 0
-        self._contests = Contests()
-        self.surroundings = FirewallSurvey()
-        self._surveyed = float("-inf")
         self._wake = asyncio.Event()
         self._turned = asyncio.Condition()
 
@@ -170,6 +169,11 @@ class Enforcing:
         return self.mode is Mode.ENFORCE and self._ruled and not self.last_error and self.report.enforcing
 
     @property
+    def fought(self) -> str:
+        """What another program undoes again and again; "" when none does."""
+        return ", ".join(sorted(self._contests.contested(self._clock.monotonic())))
+
+    @property
     def installed(self) -> int:
         """Entries of ours in the kernel, as last read from it."""
         return self.report.entries4 + self.report.entries6
@@ -182,17 +186,13 @@ class Enforcing:
         """(packets, bytes) that an entry dropped; None when the kernel does not hold it. FirewallError."""
         return await self._firewall.counters(key) if self.mode is Mode.ENFORCE and self._started else None
 
-    def contested(self) -> dict[str, float]:
-        """What another program keeps undoing, and how many seconds apart it is put right."""
-        return self._contests.contested(self._clock.monotonic())
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        """(packets, bytes) of the entries that dropped something; none where nothing is enforced. FirewallError."""
+        return await self._firewall.tallies() if self.mode is Mode.ENFORCE and self._started else {}
 
-    async def survey(self) -> None:
-        """Look at what others have in the firewall. Where that fails, what was seen last stays."""
-        self._surveyed = self._clock.monotonic()
-        try:
-            self.surroundings = await self._firewall.survey()
-        except FirewallError as error:
-            log.debug("rules of others not read", extra={"error": str(error)})
+    async def survey(self) -> FirewallSurvey:
+        """What is around our rules, for a self-check; nothing while nothing is enforced."""
+        return await self._firewall.survey() if self.mode is Mode.ENFORCE and self._started else FirewallSurvey()
 
     def unready(self) -> str:
         """Why what is adopted is not all installed; "" when it is, or in observe mode."""
@@ -210,6 +210,7 @@ class Enforcing:
     async def run(self) -> None:
         """Follow the wanted state for ever; ends by cancellation only."""
         while True:
+            self._turned_at = self._clock.monotonic()
             await self._rest()
             await self.step()
 
@@ -226,6 +227,10 @@ class Enforcing:
         except FirewallError as error:
             await self._failed(error)
 
+    def is_stuck(self) -> bool:
+        """True when the worker has not come round for so long that no command can still be running."""
+        return self._turned_at is not None and self._clock.monotonic() - self._turned_at > STUCK
+
     def _nudge(self) -> int:
         self._ticket += 1
         self._wake.set()
@@ -233,7 +238,7 @@ class Enforcing:
 
     async def _rest(self) -> None:
         pause = BACKOFF[min(self._failures, len(BACKOFF)) - 1] if self._failures else CHECK_INTERVAL
-        every = CHECK_AFTER_WRITE if self._unseen else CHECK_INTERVAL
+        every = self._check_every()
         due = self._checked + every - self._clock.monotonic() if not self._failures else pause
         try:
             async with asyncio.timeout(max(0.0, min(due, pause))):
@@ -302,14 +307,16 @@ class Enforcing:
     async def _look(self) -> None:
         """Checks that are due: rule and headers every second, sooner after a write; membership now and then."""
         since = self._clock.monotonic() - self._checked
-        if since >= (CHECK_AFTER_WRITE if self._unseen else CHECK_INTERVAL):
+        if since >= self._check_every():
             await self._check()
         if self._clock.monotonic() - self._audited >= self._audit_interval:
             self._allow_dirty = True  # its membership is compared by writing it: only a difference is written
             await self._read_and_compare()
             self._nudge()
-        if self._clock.monotonic() - self._surveyed >= SURVEY_INTERVAL:
-            await self.survey()
+
+    def _check_every(self) -> float:
+        """Seconds between two looks at rule and headers."""
+        return CHECK_AFTER_WRITE if self._unseen else CHECK_INTERVAL
 
     async def _guard_allow(self) -> None:
         try:
@@ -418,7 +425,7 @@ class Enforcing:
         self._events.tell("drift", reason=found)
         if self._contests.repaired(found, self._clock.monotonic()):
             log.error("another program keeps undoing it", extra={"found": found})
-            self._events.tell("contested", reason=found)
+            self._events.tell("drift-again", reason=found)
 
     async def _end_trial(self) -> None:
         if self.trial is None or self._trial_left(self.trial) > 0:

@@ -7,9 +7,9 @@ from typing import Final
 from p2pfw import schema
 from p2pfw.app.domain import Domain
 from p2pfw.app.enforcing import Enforcing, Mode
-from p2pfw.app.firewall_lines import firewall_lines
 from p2pfw.core.duration import short_duration
 from p2pfw.core.identity import DAY
+from p2pfw.ports import FirewallSurvey
 
 RENEWAL_WARNING: Final = 14 * DAY
 """Seconds before a certificate's end from which on health warns."""
@@ -54,14 +54,13 @@ class Health:
 
     def lines(self) -> list[schema.HealthLine]:
         """Worst first."""
-        found = [*self._enforcement(), *self._contests(), *firewall_lines(self.enforcing)]
-        found += [*self._certificate(), *self._budgets()]
+        found = [*self._enforcement(), *self._certificate(), *self._budgets()]
         for complaint in self.complaints:
             found.extend(complaint())
         return sorted(found, key=lambda line: _ORDER[line.level])
 
-    def doctor(self) -> schema.Doctor:
-        """The health lines as checks, and what is fine."""
+    def doctor(self, survey: FirewallSurvey) -> schema.Doctor:
+        """The health lines as checks, what was seen around our rules, and what is fine."""
         checks = [
             schema.Check(
                 code=line.code,
@@ -72,6 +71,7 @@ class Health:
             for line in self.lines()
             if line.level != "info"
         ]
+        checks += _around(survey)
         bad = {check.code for check in checks}
         checks += [schema.Check(code=code, level="ok", text=text) for code, text in self._fine() if code not in bad]
         levels = {check.level for check in checks}
@@ -94,24 +94,18 @@ class Health:
                 text=f"NOT enforcing: {enforcing.last_error}",
                 remedy="it is tried again by itself",
             )
+        if enforcing.fought:
+            state = "in place now" if enforcing.enforcing else "NOT in place now"
+            text = f"another program undoes this again and again: {enforcing.fought}; {state}, repairs have pauses"
+            remedy = "find it (docker, ufw, firewalld, a cron job), or choose another enforcer.hook"
+            yield schema.HealthLine(level="error", code="drift", text=text, remedy=remedy)
+        if enforcing.mode is Mode.ENFORCE and enforcing.report.waiting:
+            text = f"nothing is dropped in {', '.join(enforcing.report.waiting)}: the chain is not there yet"
+            remedy = 'start Docker (for IPv6 with "ip6tables": true), or enforcer.hook = "raw/PREROUTING"'
+            yield schema.HealthLine(level="warning", code="hook-waiting", text=text, remedy=remedy)
         if enforcing.trial is not None:
             text = f"unconfirmed: goes back to {enforcing.trial.reverts_to.value} by itself"
             yield schema.HealthLine(level="warning", code="unconfirmed", text=text, remedy="p2pfw confirm")
-
-    def _contests(self) -> Iterator[schema.HealthLine]:
-        contested = self.enforcing.contested() if self.enforcing.mode is Mode.ENFORCE else {}
-        if contested:
-            whole = self.enforcing.enforcing
-            what = ", ".join(sorted(contested))
-            state = "in place now" if whole else "NOT in place now"
-            yield schema.HealthLine(
-                level="warning" if whole else "error",
-                code="contested",
-                text=f"another program keeps removing what p2pfw puts into the firewall: {what};"
-                f" {state}, put right every {max(contested.values()):.0f} s",
-                remedy="find what reloads the firewall again and again (a timer, a second manager of it) and end that;"
-                " it is put right at once again when a minute was quiet",
-            )
 
     def _certificate(self) -> Iterator[schema.HealthLine]:
         certificate = self.domain.directory.certificate_of(self.domain.me.node)
@@ -145,3 +139,18 @@ class Health:
         lag = self.loop_lag_ms()
         if lag <= STALL:
             yield "loop", f"the longest stall of the last minute was {lag:.0f} ms"
+
+
+def _around(survey: FirewallSurvey) -> Iterator[schema.Check]:
+    """What other programs' rules mean for ours."""
+    if survey.open_ports:
+        text = f"published ports that the chosen hook leaves open: {'; '.join(survey.open_ports)}"
+        remedy = 'enforcer.hook = "raw/PREROUTING" (the default), or add "filter/DOCKER-USER" or "filter/FORWARD"'
+        yield schema.Check(code="hook", level="warning", text=text, remedy=remedy)
+    if survey.other_rules:
+        whose = "some of p2pfw's own among them" if survey.other_is_ours else "made by another program"
+        text = f"iptables is {survey.variant} here, but {survey.other_rules} rules are {survey.other_variant}: {whose}"
+        remedy = "use one variant: update-alternatives --config iptables (and ip6tables)"
+        if survey.other_is_ours:
+            remedy += "; then p2pfw uninstall-rules with the old one, and restart p2pfw"
+        yield schema.Check(code="variant", level="warning", text=text, remedy=remedy)

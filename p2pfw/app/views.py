@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import structs
+
 from p2pfw import __version__, schema
 from p2pfw.app.counters import Refusals
 from p2pfw.app.enforcing import Mode
@@ -20,7 +22,7 @@ from p2pfw.app.peering import Peering
 from p2pfw.core.adoption import Word
 from p2pfw.core.announcement import Category
 from p2pfw.core.idtext import encode_id
-from p2pfw.core.prefix import Prefix, PrefixKey, key_text
+from p2pfw.core.prefix import Prefix, PrefixKey, covers, key_text
 from p2pfw.core.times import ending, rfc3339
 from p2pfw.core.verdict import Decision
 from p2pfw.errors import InputError
@@ -95,6 +97,8 @@ class Views:
             refusals=self._refusals.snapshot(),
             origins_not_carried=self.not_carried(),
             health=self._health.lines(),
+            dropped_packets=enforcing.report.dropped4 + enforcing.report.dropped6,
+            dropped_bytes=enforcing.report.bytes4 + enforcing.report.bytes6,
             memory_bytes=self._health.memory_bytes(),
             loop_lag_ms=self._health.loop_lag_ms(),
         )
@@ -136,8 +140,11 @@ class Views:
 
     async def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
         """See operations.Operations.listing."""
-        if view not in (*VIEWS, "installed", "all"):
-            raise InputError(f"{view!r} is no view", field="view", hint="adopted, held, refused, installed or all")
+        if view not in (*VIEWS, "installed", "top", "all"):
+            hint = "adopted, held, refused, installed, top or all"
+            raise InputError(f"{view!r} is no view", field="view", hint=hint)
+        if view == "top":
+            return await self._top(origin, contains, limit)
         after = _cursor(cursor)
         adoption, pace = self._domain.adoption, Pace(self._clock)
         matching = []
@@ -154,6 +161,22 @@ class Views:
             total=len(matching),
             cursor=f"{page[-1]:x}" if more else "",
         )
+
+    async def _top(self, origin: str, contains: Prefix | None, limit: int) -> schema.Listing:
+        """What dropped most, first. Counters move: there are no pages."""
+        tallies = await self._enforcing.tallies()
+        talking = [
+            (packets, octets, PrefixKey(key))
+            for key, (packets, octets) in tallies.items()
+            if contains is None or covers(key, contains.key)
+        ]
+        heard = [one for one in sorted(talking, reverse=True) if not origin or origin in self._origins(one[2])]
+        entries = []
+        for packets, octets, key in heard[: min(limit, MOST_LISTED)]:
+            word = self._domain.adoption.verdict(key)
+            if word is not None:
+                entries.append(structs.replace(self._entry(key, word), packets=packets, bytes=octets))
+        return schema.Listing(entries=entries, total=len(heard), cursor="")
 
     def _shown(self, view: str, key: PrefixKey, word: Word) -> bool:
         if view == "all":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from p2pfw import schema
 
 PAGE = 1_000
+TOP = 20
 
 
 @click.command(cls=Leaf)
@@ -60,6 +61,7 @@ def test(invocation: Invocation, address: str) -> int:
 @click.option("--held", "view", flag_value="held", help="What lacks voices or trust.")
 @click.option("--refused", "view", flag_value="refused", help="What may not be blocked.")
 @click.option("--installed", "view", flag_value="installed", help="What the kernel holds.")
+@click.option("--top", "view", flag_value="top", help="What dropped most packets, with their number, first.")
 @click.option("--all", "view", flag_value="all", help="Everything that somebody says something about.")
 @click.option("--origin", default="", metavar="ID", help="Only what this node, owner or peer says.")
 @click.option("--contains", default="", metavar="ADDRESS", help="Only what covers this address.")
@@ -71,6 +73,8 @@ def list_(invocation: Invocation, view: str, origin: str, contains: str, limit: 
 
     from p2pfw.cli.show import state
 
+    if view == "top":
+        limit = limit or TOP
     pages = _pages(invocation, {"view": view, "origin": origin, "contains": contains}, limit)
     if invocation.form is Form.JSON:
         found = list(pages)

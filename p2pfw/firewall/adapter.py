@@ -56,14 +56,18 @@ class KernelFirewall:
         """See ports.Firewall. Before `enforce` and after `release` it only looks."""
         return await self._run(self._kernel.check, expected4, expected6, repair=repair)
 
-    async def survey(self) -> FirewallSurvey:
-        """See ports.Firewall."""
-        return await asyncio.get_running_loop().run_in_executor(self._reader, self._kernel.survey)
-
     async def counters(self, key: int) -> tuple[int, int] | None:
         """See ports.Firewall."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._reader, self._kernel.counters, key)
+
+    async def survey(self) -> FirewallSurvey:
+        """See ports.Firewall."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._kernel.survey)
+
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        """See ports.Firewall."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._kernel.tallies)
 
     async def _run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         loop = asyncio.get_running_loop()

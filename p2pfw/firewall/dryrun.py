@@ -50,10 +50,6 @@ class DryRunFirewall:
         """Forget everything."""
         self._block, self.allowed = {}, frozenset()
 
-    async def survey(self) -> FirewallSurvey:
-        """Nobody's rules concern it."""
-        return FirewallSurvey()
-
     async def check(
         self,
         expected4: int,  # noqa: ARG002 - the port's signature
@@ -72,6 +68,14 @@ class DryRunFirewall:
         """No packet is ever dropped."""
         self._expire()
         return (0, 0) if key in self._block else None
+
+    async def survey(self) -> FirewallSurvey:
+        """Nothing is looked at."""
+        return FirewallSurvey()
+
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        """None has dropped anything."""
+        return {}
 
     def _expire(self) -> None:
         now = self._clock.now()

@@ -18,7 +18,7 @@ from p2pfw.errors import FirewallError
 from p2pfw.firewall import restore
 from p2pfw.firewall.names import SLOTS, Role, SetNames, Slot
 from p2pfw.firewall.netlink import IpsetLink
-from p2pfw.firewall.parse import SetHeader, parse_counters, parse_headers, parse_members
+from p2pfw.firewall.parse import SetHeader, parse_counters, parse_headers, parse_members, parse_tallies
 from p2pfw.firewall.runner import Program, Runner, checked
 
 _LINES_PER_SECOND: Final = 5_000
@@ -114,6 +114,10 @@ class KernelSets:
             return None
         return parse_counters(output.stdout, name, restore.member_text(key))
 
+    def tallies(self) -> dict[int, tuple[int, int]]:
+        """(packets, bytes) of every block entry that dropped something; a set that is not there has none."""
+        return {key: counted for family in Family for key, counted in self._tallies(family)}
+
     # --- write -------------------------------------------------------------------------------------------------------
 
     def clean(self, found: Found) -> tuple[str, ...]:
@@ -173,7 +177,12 @@ class KernelSets:
         for family in Family:
             slot = Slot(role=Role.BLOCK, family=family)
             kept = islice(_of_family(family, block.items()), self._max_entries)
-            fill = restore.add_blocks(self._names.fresh(slot), family, kept, self._clock)
+            name = self._names.fresh(slot)
+            fill = chain(
+                restore.add_blocks(name, family, kept, self._clock),
+                # where not all find room, who is in and who is not changes: counting begins anew
+                self._counted(name, block, family) if total[family] <= self._max_entries else (),
+            )
             parts += self._swap_lines(slot, fill, min(total[family], self._max_entries))
         self._restore(chain.from_iterable(parts), len(block))
         self.left_out = {family: max(0, total[family] - self._max_entries) for family in Family}
@@ -211,14 +220,28 @@ class KernelSets:
             if not tight:
                 link.delete(name, removed)
 
+    def _counted(self, fresh: str, block: Mapping[int, int], family: Family) -> Iterator[bytes]:
+        """What stays keeps its counters."""
+        stay = ((key, block[key], *counted) for key, counted in self._tallies(family) if key in block)
+        return restore.set_counters(fresh, stay, self._clock)
+
+    def _tallies(self, family: Family) -> Iterator[tuple[int, tuple[int, int]]]:
+        name = self._names.live(Slot(role=Role.BLOCK, family=family))
+        output = self._runner.run(Program.IPSET, ["save", name], timeout=self._reading_seconds)
+        return iter(()) if output.code else parse_tallies(output.stdout, name)
+
+    @property
+    def _reading_seconds(self) -> float:
+        return _BASE_SECONDS + self._max_entries / _LINES_PER_SECOND
+
     def _restore(self, feed: Iterable[bytes], lines: int = 0) -> None:
         timeout = _BASE_SECONDS + lines / _LINES_PER_SECOND
         checked(self._runner, Program.IPSET, ["restore", "-exist"], feed=feed, timeout=timeout)
 
     def _members(self, slot: Slot) -> Iterator[tuple[int, int]]:
         name = self._names.live(slot)
-        timeout = _BASE_SECONDS + self._max_entries / _LINES_PER_SECOND
-        text = checked(self._runner, Program.IPSET, ["save", name], timeout=timeout).decode(errors="replace")
+        output = checked(self._runner, Program.IPSET, ["save", name], timeout=self._reading_seconds)
+        text = output.decode(errors="replace")
         return parse_members(text, name)
 
     def _ends(self, slot: Slot) -> Iterator[tuple[int, int]]:

@@ -112,13 +112,17 @@ class Kernel:
             self._sure = not self._faults(found)
             return self._report(found, verdicts, repaired, missed)
 
-    def survey(self) -> FirewallSurvey:
-        """What others have in the firewall that concerns ours."""
-        return survey(self._runner, self._names, self._hooks)
-
     def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) of one entry."""
         return self._sets.counters(key)
+
+    def survey(self) -> FirewallSurvey:
+        """See ports.Firewall."""
+        return survey(self._runner, self._hooks)
+
+    def tallies(self) -> dict[int, tuple[int, int]]:
+        """(packets, bytes) of every entry that dropped something."""
+        return self._sets.tallies()
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -207,6 +211,8 @@ class Kernel:
             left_out=sum(self._sets.left_out.values()),
             dropped4=sum(verdict.packets for family, verdict in verdicts if family is Family.V4),
             dropped6=sum(verdict.packets for family, verdict in verdicts if family is Family.V6),
+            bytes4=sum(verdict.bytes for family, verdict in verdicts if family is Family.V4),
+            bytes6=sum(verdict.bytes for family, verdict in verdicts if family is Family.V6),
         )
 
     def _stands(self, found: Found, verdicts: Verdicts) -> bool:

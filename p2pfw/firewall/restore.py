@@ -76,6 +76,21 @@ def add_allowed(name: str, keys: Iterable[int]) -> Iterator[bytes]:
     return _lines(f"add {name}", (part for key in keys for part in halves(key)))
 
 
+def set_counters(
+    name: str, counted: Iterable[tuple[int, int, int, int]], clock: Callable[[], float]
+) -> Iterator[bytes]:
+    """Lines that give entries which were just added what they had dropped before: (key, expiry, packets, bytes)."""
+    rest = iter(counted)
+    while batch := list(islice(rest, SLICE)):
+        now = math.floor(clock())
+        lines = [
+            f"add {name} {member_text(key)} timeout {seconds_left(end, now)} packets {packets} bytes {octets}\n"
+            for key, end, packets, octets in batch
+            if end > now or not end
+        ]
+        yield "".join(lines).encode()
+
+
 def delete(name: str, keys: Iterable[int]) -> Iterator[bytes]:
     """Lines that remove keys of one family; with -exist, one that is not there is no error."""
     return _lines(f"del {name}", keys)

@@ -80,6 +80,7 @@ class Verdict:
     """Lines for `iptables-restore --noflush` that put it right; "" when nothing is wrong."""
     packets: int
     """Dropped by the rules of ours, as their counters say."""
+    bytes: int
 
 
 def judge(table: Table | None, hooks: Sequence[Hook], names: SetNames, family: Family) -> Verdict:
@@ -99,6 +100,7 @@ def judge(table: Table | None, hooks: Sequence[Hook], names: SetNames, family: F
         faults=tuple(faults),
         correction=_correction(hooks[0].table, list(wrong), ours, strays, rule_text(names, family)),
         packets=sum(rule.packets for rule in ours),
+        bytes=sum(rule.bytes for rule in ours),
     )
 
 

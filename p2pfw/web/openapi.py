@@ -29,7 +29,7 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "limit": {**_COUNT, "minimum": 1},
     "cursor": _CURSOR,
     "counters": {**_FLAG, "description": "read packets and bytes from the kernel; up to 0.3 s with a large set"},
-    "view": {"type": "string", "enum": ["adopted", "held", "refused", "installed", "all"], "default": "adopted"},
+    "view": {"type": "string", "enum": ["adopted", "held", "refused", "installed", "top", "all"], "default": "adopted"},
     "origin": {"type": "string", "maxLength": 256},
     "contains": _PREFIX,
     "scope": {"type": "string", "enum": ["own", "owner"], "default": "owner"},

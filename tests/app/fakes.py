@@ -203,8 +203,8 @@ class FakeFirewall:
         self.halfway = False
         self.repairs: list[str] = []
         self.suspect = False
-        self.around = FirewallSurvey()
         self.packets: dict[int, tuple[int, int]] = {}
+        self.around = FirewallSurvey()
         self.watch: Callable[[str], None] | None = None
 
     def fail(self, *errors: FirewallError | None) -> None:
@@ -245,16 +245,12 @@ class FakeFirewall:
         self._called("release", [self.block.clear, self.allowed.clear])
         self.ruled = self.exists = False
 
-    async def survey(self) -> FirewallSurvey:
-        return self.around
-
     async def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
         self._called("check" if repair else "look")
         await asyncio.sleep(0)
         held = self.held()
         if not repair:
-            six = sum(map(is_v6, held))
-            faults = tuple(self.repairs)
+            six, faults = sum(map(is_v6, held)), tuple(self.repairs)
             standing = self.ruled and not faults
             return KernelReport(enforcing=standing, entries4=len(held) - six, entries6=six, faults=faults)
         repaired, self.repairs = tuple(self.repairs), []
@@ -271,6 +267,14 @@ class FakeFirewall:
     async def counters(self, key: int) -> tuple[int, int] | None:
         self._called("counters")
         return self.packets.get(key, (0, 0)) if key in self.held() else None
+
+    async def survey(self) -> FirewallSurvey:
+        self._called("survey")
+        return self.around
+
+    async def tallies(self) -> dict[int, tuple[int, int]]:
+        self._called("tallies")
+        return {key: counted for key, counted in self.packets.items() if key in self.held() and counted[0]}
 
     def flush(self) -> None:
         """Somebody runs `ipset flush`."""

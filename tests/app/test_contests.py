@@ -78,7 +78,7 @@ async def test_the_worker_repairs_at_first_at_once_then_spaced():
     repaired = bench.worker.drift[GONE]
 
     assert MANY + len(PAUSES) <= repaired <= MANY + len(PAUSES) + 600 / PAUSES[-1]
-    assert bench.kinds().count("contested") == 1
+    assert bench.kinds().count("drift-again") == 1
 
 
 async def test_while_it_waits_the_truth_is_told_and_other_faults_are_repaired():
@@ -86,7 +86,7 @@ async def test_while_it_waits_the_truth_is_told_and_other_faults_are_repaired():
     bench = Bench()
     bench.want(2)
     await bench.steps(1)
-    while bench.kinds().count("contested") == 0:
+    while bench.kinds().count("drift-again") == 0:
         bench.firewall.repairs = [GONE]
         await bench.steps(1)
     bench.firewall.repairs = [GONE]
@@ -101,19 +101,20 @@ async def test_while_it_waits_the_truth_is_told_and_other_faults_are_repaired():
 
 
 async def test_health_names_what_is_contested_and_what_to_do():
-    """An error while the rule is gone, a warning while it stands."""
+    """And whether the rule stands at this instant."""
     world = World()
     a = await world.node("a", enforce=True)
     for _ in range(MANY + 1):
         a.firewall.repairs = [GONE]
         a.clock.pass_time(CHECK_INTERVAL)
         await a.node.enforcing.step()
-    (line,) = [line for line in a.node.health.lines() if line.code == "contested"]
-    assert (line.level, GONE in line.text, bool(line.remedy)) == ("error", True, True)
+    (line,) = [line for line in a.node.health.lines() if line.code == "drift"]
+    assert (line.level, GONE in line.text, "NOT in place" in line.text) == ("error", True, True)
     a.firewall.repairs = []
     a.clock.pass_time(CHECK_INTERVAL)
     await a.node.enforcing.step()
-    (line,) = [line for line in a.node.health.lines() if line.code == "contested"]
+    (line,) = [line for line in a.node.health.lines() if line.code == "drift"]
 
-    assert line.level == "warning"
-    assert len(a.events("contested")) == 1
+    assert "in place now" in line.text
+    assert "NOT" not in line.text
+    assert len(a.events("drift-again")) == 1

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, Enforcing, Mode, Trial
+from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, STUCK, Enforcing, Mode, Trial
 from p2pfw.app.events import Events
 from p2pfw.core.plan import MOST_TIMEOUT as KERNEL_MAXIMUM
 from p2pfw.core.plan import RENEW_BEFORE
@@ -276,6 +277,41 @@ async def test_drift_is_counted_with_what_it_was():
     assert bench.worker.drift == {"rule missing in raw/PREROUTING (ip)": 1, "membership": 1}
     assert bench.equal()
     assert bench.kinds() == ["drift", "drift"]
+
+
+async def test_who_undoes_repairs_again_and_again_is_answered_with_pauses():
+    """The first four are repaired at the next look, within a second; then 2, 4, 8 s and more lie between. Told once."""
+    bench = Bench()
+    bench.want(2)
+    await bench.steps(1)
+    looks = []
+    bench.firewall.watch = lambda name: looks.append(bench.clock.mono) if name == "check" else None
+    for _ in range(40):
+        bench.firewall.repairs = ["rule not first in raw/PREROUTING (IPv4)"]
+        await bench.steps(1)
+    gaps = [round(after - before) for before, after in pairwise(looks)]
+
+    assert gaps[:8] == [1, 1, 1, 1, 2, 4, 8, 16]
+    assert bench.worker.fought == "rule not first in raw/PREROUTING (IPv4)"
+    assert bench.kinds().count("drift-again") == 1
+    bench.firewall.repairs = []
+    await bench.steps(100)
+    assert not bench.worker.fought
+
+
+async def test_a_worker_that_no_longer_comes_round_is_stuck():
+    """Not before it runs, and not while it turns; what the service manager is told hangs on it."""
+    bench = Bench()
+    bench.clock.pass_time(2 * STUCK)
+    assert not bench.worker.is_stuck()
+    running = asyncio.create_task(bench.worker.run())
+    await asyncio.sleep(0)
+    assert not bench.worker.is_stuck()
+    bench.clock.pass_time(STUCK + 1)
+
+    assert bench.worker.is_stuck()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_what_ends_or_changes_by_itself_is_no_drift():

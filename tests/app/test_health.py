@@ -4,6 +4,7 @@ import pytest
 
 from p2pfw.app.health import LAG_WINDOW, LoopLag
 from p2pfw.errors import FirewallError, PrivilegeError
+from p2pfw.ports import FirewallSurvey
 from tests.app.world import Running, World
 
 BAD = "203.0.113.9"
@@ -39,6 +40,45 @@ async def test_a_failure_to_enforce_comes_first():
     assert a.app.status().last_error == "ipset: no luck"
     assert a.app.ready() == "ipset: no luck"
     assert (await a.app.doctor()).level == "error"
+
+
+async def test_a_fight_over_the_rule_is_told_while_it_lasts():
+    """What is undone, and what helps: an error, for in the pauses nothing may be dropped."""
+    world = World()
+    a = await world.node("a", enforce=True)
+    for _ in range(6):
+        a.firewall.repairs = ["rule missing in raw/PREROUTING (IPv4)"]
+        await a.node.enforcing.step()
+        world.clock.pass_time(1.0)
+    line = next(line for line in a.node.health.lines() if line.code == "drift")
+
+    assert line.level == "error"
+    assert "rule missing in raw/PREROUTING (IPv4)" in line.text
+    assert "enforcer.hook" in line.remedy
+    world.clock.pass_time(100.0)
+    assert "drift" not in {line.code for line in a.node.health.lines()}
+
+
+async def test_the_doctor_names_what_other_rules_mean_for_ours():
+    """Published ports that the hook leaves open, and rules of the variant that is not in use; each with a remedy."""
+    world = World()
+    a = await world.node("a", enforce=True)
+    await a.beside(a.block(BAD, wait=True))
+    a.firewall.around = FirewallSurvey(
+        variant="nf_tables",
+        other_variant="legacy",
+        other_rules=3,
+        other_is_ours=True,
+        open_ports=("tcp 8080 to 172.17.0.2:80",),
+    )
+    doctor = await a.app.doctor()
+    checks = {check.code: check for check in doctor.checks}
+
+    assert doctor.level == "warning"
+    assert "tcp 8080 to 172.17.0.2:80" in checks["hook"].text
+    assert "filter/DOCKER-USER" in checks["hook"].remedy
+    assert "3 rules are legacy" in checks["variant"].text
+    assert "uninstall-rules" in checks["variant"].remedy
 
 
 async def test_missing_rights_are_a_warning_while_observing():

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from p2pfw.core.prefix import Prefix, PrefixKey
+from p2pfw import schema
+from p2pfw.core.prefix import Prefix, PrefixKey, key_text
 from p2pfw.errors import InputError
 from tests.app.test_importing import hosts, load
-from tests.app.world import Running, World, key, peer_id
+from tests.app.world import CALLER, Running, World, key, peer_id
 
 BAD = "203.0.113.9"
 
@@ -76,6 +77,27 @@ async def test_pages_hold_everything_once():
             break
 
     assert seen == [f"45.0.0.{number}/32" for number in range(25)]
+
+
+async def test_the_top_is_what_dropped_most():
+    """Packets and bytes of each, the most first; what dropped nothing is not shown."""
+    world = World()
+    a = await world.node("a", enforce=True)
+    await load(a, hosts(5))
+    first, second, third, *_ = hosts(5)
+    a.firewall.packets = {first: (3, 180), second: (41, 2_460), third: (0, 0), key("203.0.113.77"): (9, 9)}
+    top = await a.app.listing("top", "", None, 10, "")
+
+    assert [(one.prefix, one.packets, one.bytes) for one in top.entries] == [
+        (key_text(second), 41, 2_460),
+        (key_text(first), 3, 180),
+    ]
+    assert top.cursor == ""
+    assert len((await a.app.listing("top", "", None, 1, "")).entries) == 1
+    assert (await a.app.listing("top", "nobody", None, 10, "")).entries == []
+    assert (await a.app.listing("top", "", Prefix.parse("198.51.100.1"), 10, "")).entries == []
+    await a.beside(a.app.set_mode(schema.ModeRequest(mode="observe"), CALLER))
+    assert (await a.app.listing("top", "", None, 10, "")).entries == []
 
 
 async def test_a_long_listing_lets_the_loop_turn():

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from msgspec import structs
 
 from p2pfw import schema
 from tests.cli.samples import NODE, NOW, OWNER, at, entry, status, why
@@ -188,6 +189,21 @@ def test_list_stops_at_its_limit(node, p2pfw):
     assert len(done.out.splitlines()) == 3
     assert [one.query.get("cursor") for one in node.asked] == [None, "more", "more"]
     assert [one.query["limit"] for one in node.asked] == ["3", "2", "1"]
+
+
+def test_the_top_shows_what_was_dropped(node, p2pfw):
+    """Packets and bytes first; twenty unless more are asked for."""
+    talker = structs.replace(entry("203.0.113.9/32"), packets=12_345, bytes=740_700)
+    node.answer("GET", "/v1/list", schema.Listing(entries=[talker], total=1))
+
+    done = p2pfw("list", "--top")
+
+    assert node.last.query == {"view": "top", "limit": "20"}
+    assert done.out == (
+        "PACKETS  BYTES    PREFIX       VERDICT  EXPIRES  CATEGORY  FROM    WHY\n"
+        "12,345   740,700  203.0.113.9  adopted  never    other     helios  enough independent voices\n"
+    )
+    assert p2pfw("--plain", "list", "--top").out.rstrip("\n").split("\t")[-2:] == ["12345", "740700"]
 
 
 LISTED = b"198.51.100.0/25\n198.51.100.128/25\n203.0.113.9\n2001:db8::/48\n"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from p2pfw.core.prefix import Family, v4_key, v6_key
 from p2pfw.errors import FirewallError
-from p2pfw.firewall.parse import clauses, parse_counters, parse_headers, parse_members, parse_tables
+from p2pfw.firewall.parse import clauses, parse_counters, parse_headers, parse_members, parse_tables, parse_tallies
 
 HEADERS = """Name: p2pfw-block4
 Type: hash:net
@@ -132,6 +132,23 @@ def test_a_member_without_counters_has_none_dropped():
     saved = b"create s hash:net\nadd s 10.0.0.1 timeout 3\n"
 
     assert parse_counters(saved, "s", "10.0.0.1") == (0, 0)
+
+
+def test_only_what_dropped_something_is_tallied():
+    """Of both families, hosts and networks; a set without counters has none, and garbage is an error."""
+    saved = (
+        b"create s hash:net family inet counters timeout 0\n"
+        b"add s 192.0.2.1 timeout 9 packets 0 bytes 0\n"
+        b"add s 198.51.100.0/24 timeout 9 packets 12 bytes 720\n"
+        b"add s 2001:db8::1 timeout 0 packets 3 bytes 120\n"
+        b"add other 192.0.2.2 timeout 9 packets 7 bytes 7\n"
+    )
+    net, host6 = v4_key(0xC6336400, 24), v6_key((0x20010DB8 << 96) + 1, 128)
+
+    assert dict(parse_tallies(saved, "s")) == {net: (12, 720), host6: (3, 120)}
+    assert list(parse_tallies(b"add s 192.0.2.1\n", "s")) == []
+    with pytest.raises(FirewallError, match="never prints"):
+        list(parse_tallies(b"add s nonsense timeout 1 packets 2 bytes 3\n", "s"))
 
 
 def test_tables_are_read():

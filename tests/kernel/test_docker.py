@@ -16,7 +16,7 @@ from tests.kernel.firewalls import Box, key, soon, until
 from tests.netns import ARRIVAL_SECONDS, root_lab_or_skip
 
 ATTACKER, PORT = "203.0.113.9", 8080
-PUBLISHED = ("tcp/8080 to 172.30.0.2:80",)
+PUBLISHED = ("tcp 8080 to 172.30.0.2:80",)
 
 
 @pytest.fixture(scope="module")

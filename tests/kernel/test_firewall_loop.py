@@ -130,7 +130,7 @@ async def test_who_flushes_for_ever_is_told_and_outlasted(lab: Lab, tmp_path: Pa
     box.choose("nft")
     async with working(box) as worker:
         flusher = box.host.popen(["sh", "-c", "while :; do iptables -w 5 -t raw -F; sleep 0.2; done"])
-        await until(worker.contested)
+        await until(lambda: worker.fought)
         repaired = max(worker.drift.values())
         await until(lambda: not worker.report.enforcing)
         assert not worker.enforcing

@@ -91,8 +91,11 @@ def test_replacing_lets_nothing_through(lab: Lab, box: Box, kernel: Kernel, prob
         kernel.replace(fill | {key(ATTACKER): soon()})
         assert not probe.arrives(attacker)
 
-    packets, _ = kernel.counters(key(ATTACKER))
-    assert packets == 1
+    packets, octets = kernel.counters(key(ATTACKER))
+    assert packets == 5  # counted over all the sets that it was in
+    assert kernel.tallies() == {key(ATTACKER): (packets, octets)}
+    report = kernel.check(3_001, 0)
+    assert (report.dropped4, report.bytes4) == (packets, octets)
 
 
 def test_a_published_port_behind_the_host_is_covered(lab: Lab, box: Box, kernel: Kernel):

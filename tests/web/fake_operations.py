@@ -135,7 +135,7 @@ class FakeOperations:
         )
 
     async def listing(self, view: str, origin: str, contains: Prefix | None, limit: int, cursor: str) -> schema.Listing:
-        if view not in ("adopted", "held", "refused", "installed", "all"):
+        if view not in ("adopted", "held", "refused", "installed", "top", "all"):
             raise InputError(f"{view!r} is no view", field="view")
         if cursor and not cursor.isdecimal():
             raise InputError("this cursor is not one of ours", field="cursor")

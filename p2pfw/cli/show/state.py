@@ -26,6 +26,8 @@ _PLAIN_STATUS: Final = (
     "adopted",
     "installed",
     "pending",
+    "dropped_packets",
+    "dropped_bytes",
     "held",
     "refused",
     "announcements",
@@ -69,6 +71,7 @@ def _status_lines(found: schema.Status) -> list[tuple[str, list[str | Styled]]]:
     lines += [
         ("blocked", [f"{found.adopted} adopted, {found.installed} in the kernel, {found.pending} on their way"]),
         ("", [f"{found.held} held, {found.refused} refused, whitelist of {found.whitelist}"]),
+        ("dropped", [f"{found.dropped_packets:,} packets, {found.dropped_bytes:,} bytes"]),
         ("ledger", [f"{found.announcements} announcements, {found.entries} entries"]),
         ("peers", [f"{found.peers} connected, {found.peers_configured} configured, fleet of {found.fleet}"]),
     ]
@@ -141,13 +144,16 @@ def entries(printer: Printer, found: list[schema.ListEntry]) -> None:
                 int(one.installed),
                 one.category,
                 ",".join(one.origins),
+                *(() if one.packets is None else (one.packets, one.bytes or 0)),
             )
         return
     now = time.time()
+    counted = any(one.packets is not None for one in found)
     printer.table(
-        ["prefix", "verdict", "expires", "category", "from", "why"],
+        [*(["packets", "bytes"] if counted else []), "prefix", "verdict", "expires", "category", "from", "why"],
         [
             [
+                *([f"{one.packets or 0:,}", f"{one.bytes or 0:,}"] if counted else []),
                 host(one.prefix),
                 Styled(VERDICTS[one.verdict], "red" if one.installed else ""),
                 until(one.expires, now) if one.verdict == "ADOPT" else "",
