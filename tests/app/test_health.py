@@ -1,5 +1,7 @@
 """What the operator is told is wrong, worst first, with what helps; and the doctor's report."""
 
+from dataclasses import replace
+
 import pytest
 
 from p2pfw.app.health import LAG_WINDOW, LoopLag
@@ -141,3 +143,14 @@ async def test_the_loop_is_fine_below_fifty_milliseconds():
 
     assert "loop" not in {check.code for check in (await a.app.doctor()).checks if check.level == "ok"}
     assert a.app.status().loop_lag_ms == 80.0
+
+
+async def test_a_hook_that_waits_for_its_chain_is_told():
+    """Nothing is dropped where there is no chain; the line names the hook and what helps."""
+    world = World()
+    a = await world.node("a", enforce=True)
+    a.node.enforcing.report = replace(a.node.enforcing.report, waiting=("filter/DOCKER-USER (IPv6)",))
+    (line,) = [line for line in a.node.health.lines() if line.code == "hook-waiting"]
+
+    assert "filter/DOCKER-USER (IPv6)" in line.text
+    assert "raw/PREROUTING" in line.remedy

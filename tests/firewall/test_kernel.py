@@ -90,6 +90,21 @@ def test_start_changes_no_entry(fake: FakeKernel, kernel: Kernel):
     assert again.check(2, 1).enforcing
 
 
+def test_a_check_that_may_not_repair_tells_and_changes_nothing(fake: FakeKernel, kernel: Kernel):
+    """All that it would have put right, in the same words; and it claims nothing that is not so."""
+    fake.chain(Family.V4, RAW).clear()
+    fake.sets["p2pfw-allow6"].members.clear()
+    fake.sets["p2pfw-block6"].members.clear()
+    looked = kernel.check(2, 1, repair=False)
+    still = list(fake.chain(Family.V4, RAW)), dict(fake.sets["p2pfw-allow6"].members)
+    repaired = kernel.check(2, 1).repaired
+
+    assert (looked.enforcing, looked.repaired, looked.membership_suspect) == (False, (), False)
+    assert looked.faults == repaired
+    assert "rule missing in raw/PREROUTING (IPv4)" in looked.faults
+    assert still == ([], {})
+
+
 def test_no_rule_before_the_whitelist(fake: FakeKernel):
     """Enforcement 6: the allow set is written before anything can be dropped."""
     kernel = kernel_of(fake)

@@ -86,3 +86,12 @@ def test_rules_of_the_other_variant_are_counted(version, other, program):
 def test_where_nothing_can_be_read_nothing_is_said():
     """No programs at all."""
     assert survey(Programs({}), parse_hooks(["filter/INPUT"])) == FirewallSurvey()
+
+
+def test_what_only_this_machine_can_reach_is_not_open():
+    """Docker's `-p 127.0.0.1:5000:5000`; but a rule for everything that is not loopback is for others, too."""
+    rules = """-A DOCKER -d 127.0.0.1/32 ! -i docker0 -p tcp --dport 5000 -j DNAT --to-destination 172.17.0.3:5000
+-A DOCKER ! -d 127.0.0.0/8 -p tcp -m tcp --dport 5001 -j DNAT --to-destination 172.17.0.3:5001
+"""
+
+    assert list(published_ports(rules)) == ["tcp 5001 to 172.17.0.3:5001"]

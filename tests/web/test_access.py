@@ -274,3 +274,17 @@ async def test_the_ssh_client_is_believed_on_the_socket_only(served: Served, tol
     assert by_socket.name.startswith("socket:")
     assert by_socket.address == believed
     assert (by_port.name, by_port.address) == ("token:admin", "127.0.0.1")
+
+
+async def test_who_authenticates_is_welcomed_and_nobody_else(served: Served):
+    """Whatever is asked: a look over the socket from SSH, a look with a token; who shows nothing has no address."""
+    headers = {"X-P2pfw-Ssh-Client": "198.51.100.7"}
+    async with served.client(socket=True) as session, session.get("/v1/status", headers=headers) as answer:
+        assert answer.status == 200
+    async with served.client(socket=False) as session:
+        async with session.get("/v1/status", headers=headers) as answer:
+            assert answer.status == 200
+        async with session.get("/v1/status", headers={**headers, **ADMIN}) as answer:
+            assert answer.status == 200
+
+    assert [one.address for one in served.operations.welcomed] == ["198.51.100.7", "127.0.0.1"]
