@@ -1,6 +1,6 @@
 """A repair, or a fight: the first ones at once, then with pauses, and the operator is told."""
 
-from p2pfw.app.fighting import ENOUGH, IN_A_ROW, LONGEST, Fight
+from p2pfw.app.drift import ENOUGH, IN_A_ROW, LONGEST, Fight
 
 
 def test_a_few_repairs_are_no_fight():

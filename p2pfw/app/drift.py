@@ -1,12 +1,18 @@
-"""Tells a repair from a fight: somebody else who undoes ours again and again, as we undo his.
+"""What was found wrong in the kernel and put right: counted, told, and told from a fight.
 
-The first repairs come at once (enforcement 2). From the fifth in a row on there is a pause between them, up to half a
-minute, so that two managers do not keep a machine busy with one another, and the operator is told. It is over when
-nothing needed repair for as long as a repair counts. Decides how long to wait and what to say; repairs nothing.
+A fight is somebody else who undoes our repairs again and again, as we undo his. The first repairs come at once
+(enforcement 2). From the fifth in a row on there is a pause between them, up to half a minute, so that two managers do
+not keep a machine busy with one another, and the operator is told. It is over when nothing needed repair for as long as
+a repair counts. Repairs nothing itself.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Final
+
+from p2pfw.app.events import Events
+
+log = logging.getLogger(__name__)
 
 ENOUGH: Final = 5
 """Repairs in a row that are no coincidence: a reload of another firewall takes one or two."""
@@ -41,3 +47,21 @@ class Fight:
 
     def _lasts(self, now: float) -> bool:
         return now - self._last <= IN_A_ROW
+
+
+class Drift:
+    """What was put right since the start, by what it was."""
+
+    def __init__(self, events: Events) -> None:
+        self._events = events
+        self.counts: dict[str, int] = {}
+        self.fight = Fight()
+
+    def repaired(self, found: Sequence[str], now: float) -> None:
+        """These were, in words, at a monotonic time."""
+        for one in found:
+            self.counts[one] = self.counts.get(one, 0) + 1
+            log.warning("drift repaired", extra={"found": one})
+            self._events.tell("drift", reason=one)
+        if found and self.fight.repaired(found, now):
+            self._events.tell("drift-again", reason=self.fight.about)
