@@ -15,12 +15,12 @@ from typing import Any, Final
 from p2pfw import __version__, schema
 from p2pfw.app.application import Application
 from p2pfw.app.assembly import Assembly, Keys, Ports
-from p2pfw.app.enforcing import Mode
 from p2pfw.app.housekeeping import Housekeeping
 from p2pfw.app.joining import Joined
 from p2pfw.app.loading import load, named_in
 from p2pfw.app.owning import CERTIFICATE_SETTING
 from p2pfw.app.reloading import Reloading
+from p2pfw.app.wanted import Mode
 from p2pfw.config import Config
 from p2pfw.core.identity import Certificate
 from p2pfw.errors import FirewallError, KeyFileError

@@ -9,7 +9,7 @@ from p2pfw.app.announcing import Announcing
 from p2pfw.app.blocking import Blocking
 from p2pfw.app.counters import Refusals
 from p2pfw.app.domain import Domain, Ourself
-from p2pfw.app.enforcing import Enforcing, Mode
+from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.events import Events
 from p2pfw.app.explaining import Explaining
 from p2pfw.app.feeding import Feeding
@@ -33,6 +33,7 @@ from p2pfw.app.recording import Recording
 from p2pfw.app.renewing import Renewing
 from p2pfw.app.unblocking import Unblocking
 from p2pfw.app.views import Card, Sources, Views
+from p2pfw.app.wanted import Mode
 from p2pfw.app.whitelisting import Whitelisting
 from p2pfw.config import Config
 from p2pfw.core.announcement import Announcement

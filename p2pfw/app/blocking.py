@@ -10,12 +10,12 @@ from typing import Final, Literal
 
 from p2pfw import schema
 from p2pfw.app.announcing import Announcing, is_standing
-from p2pfw.app.enforcing import Mode
 from p2pfw.app.explaining import obstacle_text
 from p2pfw.app.judging import AT_ONCE
 from p2pfw.app.kit import Kit
 from p2pfw.app.marks import FORCE, NOTE
 from p2pfw.app.terms import Terms, covers, later, parse_all
+from p2pfw.app.wanted import Mode
 from p2pfw.core.announcement import Category
 from p2pfw.core.forbidden import Obstacles
 from p2pfw.core.localbook import LocalEntry

@@ -7,14 +7,13 @@ until it works. One task runs `run`; it cannot die of a failing command. Decides
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Final
 
-from p2pfw.app.contests import Contests
+from p2pfw.app.drift import Drift
 from p2pfw.app.events import Events
 from p2pfw.app.pace import Pace
+from p2pfw.app.wanted import Mode, Trial, Wanted
 from p2pfw.core.plan import TOLERANCE, is_right, kernel_end
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 from p2pfw.ports import Clock, Firewall, FirewallSurvey, KernelReport
@@ -33,37 +32,6 @@ BACKOFF: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Seconds before a failed command is tried again; the last one repeats."""
 BULK: Final = 20_000
 """From this many changes on a fresh set and a swap are cheaper and safer than changing the live one."""
-
-
-class Mode(Enum):
-    """observe: all is decided and shown, nothing is dropped. enforce: the kernel follows."""
-
-    OBSERVE = "observe"
-    ENFORCE = "enforce"
-
-
-class Wanted(Protocol):
-    """What the kernel is to hold: the adopted prefixes with the ends of their leases."""
-
-    def until(self, key: int) -> int | None:
-        """End of the lease in Unix seconds, 0 for no end, None when it is not adopted."""
-        ...
-
-    def adopted(self) -> Iterator[tuple[int, int]]:
-        """(key, until) of all that is adopted; the set may change while it is walked."""
-        ...
-
-    def families(self) -> tuple[int, int]:
-        """How many adopted prefixes there are of IPv4 and of IPv6."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """A commit-confirm that runs: enforcement ends at `reverts_at` (Unix seconds) unless confirmed."""
-
-    reverts_at: float
-    reverts_to: Mode
 
 
 class Enforcing:
@@ -86,8 +54,7 @@ class Enforcing:
         self._trial_ends = 0.0
         self.last_error = ""
         self.rights_error = ""
-        self.drift: dict[str, int] = {}
-        self._contests = Contests()
+        self._drift = Drift(events)
         self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
         self.on_revert: Callable[[], Awaitable[None]] | None = None
         self._dirty: set[int] = set()
@@ -171,7 +138,12 @@ class Enforcing:
     @property
     def fought(self) -> str:
         """What another program undoes again and again; "" when none does."""
-        return ", ".join(sorted(self._contests.contested(self._clock.monotonic())))
+        return ", ".join(sorted(self._drift.contests.contested(self._clock.monotonic())))
+
+    @property
+    def drift(self) -> dict[str, int]:
+        """What was found wrong in the kernel and put right since the start, by what it was."""
+        return self._drift.counts
 
     @property
     def installed(self) -> int:
@@ -333,7 +305,7 @@ class Enforcing:
             self._audited = self._clock.monotonic()
             wrong = await self._mark_surplus(installed) + await self._mark_missing(installed)
             if wrong and not self._compare:
-                self._count_drift("membership")
+                self._drift.repaired(["membership"], self._audited)
             self._compare = False
         finally:
             self._comparing = False
@@ -408,24 +380,15 @@ class Enforcing:
         self._checked, self._unseen = self._clock.monotonic(), False
         # While changes are on their way the kernel lags behind: then only a flush would be seen, not a missing entry.
         expected = (0, 0) if self._dirty else self._wanted.families()
-        if self._contests.rests(self._checked):
+        if self._drift.contests.rests(self._checked):
             self.report = await self._firewall.check(*expected, repair=False)
-            if self._contests.may_wait(self.report.faults, self._checked):
+            if self._drift.contests.may_wait(self.report.faults, self._checked):
                 return
         self.report = await self._firewall.check(*expected)
-        for found in self.report.repaired:
-            self._count_drift(found)
+        self._drift.repaired(self.report.repaired, self._checked)
         if self.report.membership_suspect:
             self._compare = True
             self._nudge()
-
-    def _count_drift(self, found: str) -> None:
-        self.drift[found] = self.drift.get(found, 0) + 1
-        log.warning("drift repaired", extra={"found": found})
-        self._events.tell("drift", reason=found)
-        if self._contests.repaired(found, self._clock.monotonic()):
-            log.error("another program keeps undoing it", extra={"found": found})
-            self._events.tell("drift-again", reason=found)
 
     async def _end_trial(self) -> None:
         if self.trial is None or self._trial_left(self.trial) > 0:

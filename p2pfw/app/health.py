@@ -6,7 +6,8 @@ from typing import Final
 
 from p2pfw import schema
 from p2pfw.app.domain import Domain
-from p2pfw.app.enforcing import Enforcing, Mode
+from p2pfw.app.enforcing import Enforcing
+from p2pfw.app.wanted import Mode
 from p2pfw.core.duration import short_duration
 from p2pfw.core.identity import DAY
 from p2pfw.ports import FirewallSurvey

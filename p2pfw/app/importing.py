@@ -11,11 +11,11 @@ from typing import Final
 from p2pfw import schema
 from p2pfw.app.announcing import Announcing, is_standing
 from p2pfw.app.blocking import Blocking
-from p2pfw.app.enforcing import Mode
 from p2pfw.app.kit import Kit
 from p2pfw.app.originating import Blocks, Originator
 from p2pfw.app.pace import Pace
 from p2pfw.app.terms import Terms, covers
+from p2pfw.app.wanted import Mode
 from p2pfw.core.announcement import MAX_ENTRIES
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.operations import Caller

@@ -8,7 +8,8 @@ import logging
 from typing import Final
 
 from p2pfw import schema
-from p2pfw.app.enforcing import Enforcing, Mode, Trial
+from p2pfw.app.enforcing import Enforcing
+from p2pfw.app.wanted import Mode, Trial
 from p2pfw.core.times import rfc3339
 from p2pfw.errors import FirewallError, NotFoundError, StoreError
 from p2pfw.ports import Clock, Setting, Store

@@ -7,8 +7,8 @@ import logging
 
 from p2pfw import schema
 from p2pfw.app.assembly import Assembly
-from p2pfw.app.enforcing import Mode
 from p2pfw.app.loading import named_in, whitelist_of
+from p2pfw.app.wanted import Mode
 from p2pfw.config import Config, check_reloadable, load
 from p2pfw.core.whitelist import COMMAND, WhitelistEntry
 from p2pfw.errors import ConfigError, FirewallError

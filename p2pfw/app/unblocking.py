@@ -6,10 +6,10 @@ say is not taken back here: the whitelist is for that.
 
 from p2pfw import schema
 from p2pfw.app.announcing import Announcing
-from p2pfw.app.enforcing import Mode
 from p2pfw.app.explaining import Names, speaker
 from p2pfw.app.kit import Kit
 from p2pfw.app.marks import FORCE, NOTE
+from p2pfw.app.wanted import Mode
 from p2pfw.core.announcement import Action
 from p2pfw.core.localbook import LocalEntry
 from p2pfw.core.prefix import PrefixKey, key_text

@@ -12,13 +12,13 @@ from msgspec import structs
 
 from p2pfw import __version__, schema
 from p2pfw.app.counters import Refusals
-from p2pfw.app.enforcing import Mode
 from p2pfw.app.explaining import Names
 from p2pfw.app.health import Health
 from p2pfw.app.kit import Kit
 from p2pfw.app.mode import Modes
 from p2pfw.app.pace import Pace
 from p2pfw.app.peering import Peering
+from p2pfw.app.wanted import Mode
 from p2pfw.core.adoption import Word
 from p2pfw.core.announcement import Category
 from p2pfw.core.idtext import encode_id

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from p2pfw import schema
-from p2pfw.app.enforcing import Mode
 from p2pfw.app.kit import Kit
 from p2pfw.app.terms import seconds_of
+from p2pfw.app.wanted import Mode
 from p2pfw.core.prefix import Prefix, PrefixKey, key_text
 from p2pfw.core.protected import ProtectedRange, Strength
 from p2pfw.core.times import ending

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, STUCK, Enforcing, Mode, Trial
+from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, STUCK, Enforcing
 from p2pfw.app.events import Events
+from p2pfw.app.wanted import Mode, Trial
 from p2pfw.core.plan import MOST_TIMEOUT as KERNEL_MAXIMUM
 from p2pfw.core.plan import RENEW_BEFORE
 from p2pfw.core.prefix import v4_key, v6_key

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from p2pfw import schema
-from p2pfw.app.enforcing import Mode
+from p2pfw.app.wanted import Mode
 from p2pfw.errors import FirewallError, NotFoundError, StoreError
 from tests.app.world import CALLER, World
 

@@ -20,12 +20,12 @@ from typing import Any
 from p2pfw import schema
 from p2pfw.app.application import Application
 from p2pfw.app.assembly import Assembly, Keys, Ports
-from p2pfw.app.enforcing import Mode
 from p2pfw.app.housekeeping import Housekeeping
 from p2pfw.app.joining import Joined
 from p2pfw.app.loading import load
 from p2pfw.app.owning import CERTIFICATE_SETTING
 from p2pfw.app.reloading import Reloading
+from p2pfw.app.wanted import Mode
 from p2pfw.config import Config
 from p2pfw.config.model import Enforcer, Feed, Node, Policy
 from p2pfw.config.model import Mode as ConfiguredMode

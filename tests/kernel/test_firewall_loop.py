@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from p2pfw.app.contests import MANY
-from p2pfw.app.enforcing import Enforcing, Mode
+from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.events import Events
+from p2pfw.app.wanted import Mode
 from p2pfw.demo.lab import Lab
 from p2pfw.firewall.adapter import KernelFirewall
 from tests.kernel.firewalls import VARIANTS, Box, SystemClock, key, soon
