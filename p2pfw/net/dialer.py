@@ -7,7 +7,7 @@ connected already, whoever dialled, or that is banned, is left alone until that 
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yarl import URL
 
@@ -37,10 +37,18 @@ class _Keeping:
     problem: str = ""
     retry_at: float = 0.0
 
-    @property
-    def is_given_up(self) -> bool:
-        """All attempts were made."""
-        return self.task is not None and self.task.done()
+    def becomes(self, target: DialTarget | None) -> bool:
+        """Go on as this one, if it is the same; a call is not broken off because who must answer is known now.
+
+        Broken off, the called side would see one more stranger who hung up in the middle of a handshake.
+        """
+        given_up = self.task is not None and self.task.done()
+        if target is None or given_up:
+            return False
+        if target != self.target and (self.retry_at or replace(target, node=self.target.node) != self.target):
+            return False
+        self.target = target
+        return True
 
 
 class Dialer:
@@ -54,7 +62,7 @@ class Dialer:
     def want(self, targets: Sequence[DialTarget]) -> None:
         """Keep these, and no others, from now on. One that was given up is called again."""
         wanted = {target.url: target for target in targets}
-        for url in [url for url, kept in self._kept.items() if wanted.get(url) != kept.target or kept.is_given_up]:
+        for url in [url for url, kept in self._kept.items() if not kept.becomes(wanted.get(url))]:
             kept = self._kept.pop(url)
             self._caller.answered.pop(url, None)
             if kept.task is not None:

@@ -80,10 +80,13 @@ class Recorder:
     ends: list = field(default_factory=list)
     refusals: list = field(default_factory=list)
     on_frame: object = None
+    on_admit: object = None
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def admit(self, proof):
         self.proofs.append(proof)
+        if self.on_admit is not None:
+            self.on_admit(proof)
         if self.refuse:
             raise AdmissionError(self.refuse)
 

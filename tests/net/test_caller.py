@@ -80,6 +80,19 @@ async def test_call_that_is_called_off_leaves_nothing_open():
         assert a.transport.dialling() == []
 
 
+async def test_call_under_way_goes_on_when_its_target_is_learned():
+    """Who must answer became known while the handshake was under way: nobody sees a caller that hung up."""
+    async with Node("a") as a, Node("b") as b:
+        a.listener.on_admit = lambda _: a.transport.dial([b.target()])
+        a.transport.dial([DialTarget(url=b.url)])
+        await a.connected(b)
+        await b.connected(a)
+
+        assert [state.target for state in a.transport.dialling()] == [b.target()]
+        assert len(a.listener.proofs) == 1
+        assert b.listener.reasons + b.listener.ends == []
+
+
 async def test_changed_target_is_called_anew():
     """Another expected node at the same URL is another target; the same one is left alone."""
     async with Node("a") as a, Node("b") as b:
