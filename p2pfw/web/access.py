@@ -17,8 +17,8 @@ from aiohttp import hdrs, web
 
 from p2pfw.core.prefix import parse_address
 from p2pfw.errors import InputError
+from p2pfw.local.credentials import Credentials, may_administrate
 from p2pfw.operations import Caller
-from p2pfw.web.credentials import Credentials, may_administrate
 from p2pfw.web.problems import Refusal
 
 SSH_CLIENT: Final = "X-P2pfw-Ssh-Client"

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from p2pfw.config import Api as Settings
 from p2pfw.errors import ConfigError, ListenError
+from p2pfw.local.socketfile import SocketFile
 from p2pfw.operations import Operations
 from p2pfw.ports import Clock
 from p2pfw.web.access import Gate, Rules, TokenCheck, no_tokens
@@ -24,7 +25,6 @@ from p2pfw.web.reading import Reading
 from p2pfw.web.rendering import Renderer
 from p2pfw.web.routes import ROUTES
 from p2pfw.web.server import Server
-from p2pfw.web.sockets import SocketFile
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Api:
         self.addresses.clear()
 
     async def _open_socket(self) -> None:
-        file = SocketFile(self._settings.socket)
+        file = SocketFile(self._settings.socket, "api.socket")
         self._open.callback(file.close)
         server = self._server()
         listener = await asyncio.get_running_loop().create_unix_server(server, sock=file.socket, backlog=BACKLOG)

@@ -6,17 +6,18 @@ properly would be taken for a whole one.
 """
 
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import hdrs, web
 
+from p2pfw.local.credentials import peer_of
 from p2pfw.operations import Caller
 from p2pfw.web import answers, problems
 from p2pfw.web.access import Gate
 from p2pfw.web.calls import Call, check_query
-from p2pfw.web.credentials import peer_of
 from p2pfw.web.problems import Refusal
 from p2pfw.web.routes import Route
 
@@ -93,7 +94,7 @@ class Dispatcher:
         raise Refusal(404, f"there is nothing at {path[:200]!r}", hint="/v1/openapi.json lists what there is")
 
     def _enter(self, request: web.BaseRequest, route: Route) -> Caller:
-        peer = peer_of(request)
-        if peer is not None:
-            return self._gate.by_credentials(request, peer)
+        sock = request.transport.get_extra_info("socket") if request.transport is not None else None
+        if sock is not None and sock.family == socket.AF_UNIX:
+            return self._gate.by_credentials(request, peer_of(sock))
         return self._gate.by_network(request, route.scope)

@@ -76,7 +76,7 @@ async def test_a_stop_leaves_nothing_behind(tmp_path: Path):
 async def test_a_second_node_is_told_whose_socket_it_is(tmp_path: Path):
     """And the first goes on."""
     async with serving(tmp_path) as served:
-        with pytest.raises(AlreadyRunningError, match="another node answers on"):
+        with pytest.raises(AlreadyRunningError, match="another one answers on"):
             await api_at(tmp_path).start()
         async with served.client(socket=True) as session, session.get("/healthz") as answer:
             assert answer.status == 200

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from p2pfw.errors import AlreadyRunningError, ListenError
-from p2pfw.web import sockets
-from p2pfw.web.sockets import SocketFile
+from p2pfw.local import socketfile
+from p2pfw.local.socketfile import SocketFile
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_the_mode_is_0660_whatever_the_umask(place: Path, umask: int):
     place.parent.mkdir(parents=True)
     before = os.umask(umask)
     try:
-        file = SocketFile(place)
+        file = SocketFile(place, "api.socket")
         assert os.umask(umask) == umask
     finally:
         os.umask(before)
@@ -51,28 +51,28 @@ def test_nobody_can_connect_before_the_mode_is_set(place: Path, monkeypatch):
         refused.append(mode)
 
     monkeypatch.setattr(Path, "chmod", look)
-    SocketFile(place).close()
+    SocketFile(place, "api.socket").close()
 
     assert refused == [0o660]
 
 
 def test_it_is_given_to_the_group(place: Path, monkeypatch):
     """Where there is one; a node that may not give it away keeps it."""
-    monkeypatch.setattr(sockets, "group_id", os.getegid)
-    file = SocketFile(place)
+    monkeypatch.setattr(socketfile, "group_id", os.getegid)
+    file = SocketFile(place, "api.socket")
     assert place.stat().st_gid == os.getegid()
     file.close()
 
     def refused(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(sockets.os, "chown", refused)
-    SocketFile(place).close()
+    monkeypatch.setattr(socketfile.os, "chown", refused)
+    SocketFile(place, "api.socket").close()
 
 
 def test_it_leaves_nothing_behind(place: Path):
     """Neither the socket nor its lock."""
-    SocketFile(place).close()
+    SocketFile(place, "api.socket").close()
 
     assert list(place.parent.iterdir()) == []
 
@@ -82,7 +82,7 @@ def test_a_stale_socket_is_replaced(place: Path):
     left_behind(place)
     old = place.stat().st_ino
 
-    file = SocketFile(place)
+    file = SocketFile(place, "api.socket")
     file.socket.listen()
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(place))
@@ -97,7 +97,7 @@ def test_a_stale_lock_is_no_obstacle(place: Path):
     left_behind(place)
     place.with_name("api.sock.lock").touch()
 
-    SocketFile(place).close()
+    SocketFile(place, "api.socket").close()
 
     assert list(place.parent.iterdir()) == []
 
@@ -108,8 +108,8 @@ def test_a_live_socket_is_never_taken(place: Path):
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(place))
         other.listen()
-        with pytest.raises(AlreadyRunningError, match=r"another node answers on .*api\.sock"):
-            SocketFile(place)
+        with pytest.raises(AlreadyRunningError, match=r"another one answers on .*api\.sock"):
+            SocketFile(place, "api.socket")
 
         assert place.exists()
 
@@ -127,7 +127,7 @@ def test_a_live_socket_with_a_full_queue_is_never_taken(place: Path):
             client.connect_ex(str(place))
             waiting.append(client)
         with pytest.raises(AlreadyRunningError):
-            SocketFile(place)
+            SocketFile(place, "api.socket")
         for client in waiting:
             client.close()
 
@@ -138,17 +138,17 @@ def test_of_two_at_the_same_moment_one_wins(place: Path, monkeypatch):
     """The second starts while the first has cleared the path and not yet bound it."""
     left_behind(place)
     failures = []
-    real = sockets._bind
+    real = socketfile._bind
 
-    def meanwhile(path: Path) -> socket.socket:
-        monkeypatch.setattr(sockets, "_bind", real)
+    def meanwhile(path: Path, setting: str) -> socket.socket:
+        monkeypatch.setattr(socketfile, "_bind", real)
         with pytest.raises(AlreadyRunningError):
-            SocketFile(place)
+            SocketFile(place, "api.socket")
         failures.append(path)
-        return real(path)
+        return real(path, setting)
 
-    monkeypatch.setattr(sockets, "_bind", meanwhile)
-    file = SocketFile(place)
+    monkeypatch.setattr(socketfile, "_bind", meanwhile)
+    file = SocketFile(place, "api.socket")
     assert failures
     assert place.exists()
     file.close()
@@ -158,7 +158,7 @@ def test_a_lock_that_was_removed_meanwhile_is_taken_anew(place: Path, monkeypatc
     """Whoever waited for the lock of a node that ends must not hold a file that nobody else will find."""
     place.parent.mkdir(parents=True)
     lock = place.with_name("api.sock.lock")
-    real, removed = sockets.fcntl.flock, []
+    real, removed = socketfile.fcntl.flock, []
 
     def flock(held: int, how: int) -> None:
         if not removed:
@@ -166,8 +166,8 @@ def test_a_lock_that_was_removed_meanwhile_is_taken_anew(place: Path, monkeypatc
             removed.append(True)
         real(held, how)
 
-    monkeypatch.setattr(sockets.fcntl, "flock", flock)
-    file = SocketFile(place)
+    monkeypatch.setattr(socketfile.fcntl, "flock", flock)
+    file = SocketFile(place, "api.socket")
 
     assert removed
     assert lock.exists()
@@ -180,7 +180,7 @@ def test_what_is_no_socket_is_left_alone(place: Path):
     place.write_text("precious")
 
     with pytest.raises(ListenError, match="is no socket"):
-        SocketFile(place)
+        SocketFile(place, "api.socket")
     assert place.read_text() == "precious"
 
 
@@ -192,7 +192,7 @@ def test_a_link_is_left_alone(place: Path, tmp_path: Path):
     place.symlink_to(target)
 
     with pytest.raises(ListenError, match="is no socket"):
-        SocketFile(place)
+        SocketFile(place, "api.socket")
     assert target.exists()
 
 
@@ -201,20 +201,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
     (tmp_path / "run").touch()
 
     with pytest.raises(ListenError, match=r"cannot listen on .*api\.sock \(api\.socket\)"):
-        SocketFile(tmp_path / "run" / "api.sock")
+        SocketFile(tmp_path / "run" / "api.sock", "api.socket")
 
 
 def test_a_path_that_is_too_long_is_an_error_of_ours(tmp_path: Path):
     """The kernel's limit is 107 bytes; no lock stays behind."""
     with pytest.raises((ListenError, OSError)):
-        SocketFile(tmp_path / ("x" * 120))
+        SocketFile(tmp_path / ("x" * 120), "api.socket")
 
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_socket_of_a_successor_is_left_alone(place: Path):
     """Somebody removed ours and put another there: at the end that one stays."""
-    file = SocketFile(place)
+    file = SocketFile(place, "api.socket")
     place.unlink()
     left_behind(place)
 
@@ -225,7 +225,7 @@ def test_the_socket_of_a_successor_is_left_alone(place: Path):
 
 async def test_it_serves(place: Path):
     """The bound socket is what asyncio listens on."""
-    file = SocketFile(place)
+    file = SocketFile(place, "api.socket")
     server = await asyncio.start_unix_server(lambda _, writer: writer.close(), sock=file.socket)
     reader, writer = await asyncio.open_unix_connection(str(place))
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from p2pfw.web import credentials, sockets
-from p2pfw.web.credentials import Credentials, may_administrate
+from p2pfw.local import credentials, socketfile
+from p2pfw.local.credentials import Credentials, may_administrate
 from tests.web.serving import serving
 
 NOBODY = 65_534
@@ -77,7 +77,7 @@ def test_groups_that_cannot_be_had_are_none():
 @pytest.mark.parametrize("member", [False, True])
 def test_another_user_is_refused_by_its_credentials(open_folder: Path, monkeypatch, run, user: int, member: bool):
     """Even when the file's mode would let it in; as a member of the group, by a supplementary one too, it is let in."""
-    monkeypatch.setattr(sockets, "MODE", 0o666)
+    monkeypatch.setattr(socketfile, "MODE", 0o666)
     monkeypatch.setattr(credentials, "group_id", lambda: OTHER_GROUP)
     groups = [str(OTHER_GROUP)] if member else []
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from p2pfw.errors import AlreadyRunningError, ListenError
-from p2pfw.web.credentials import group_id
+from p2pfw.local.credentials import group_id
 
 MODE: Final = 0o660
 DIRECTORY_MODE: Final = 0o755
@@ -26,17 +26,17 @@ PROBE_SECONDS: Final = 1.0
 class SocketFile:
     """A bound unix socket, not yet listening. Close it to give the path back."""
 
-    def __init__(self, path: Path) -> None:
-        """ListenError, AlreadyRunningError."""
+    def __init__(self, path: Path, setting: str) -> None:
+        """`setting` names the path's key for the operator. ListenError, AlreadyRunningError."""
         self._path = path
         try:
             path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-            self._lock = _lock(path)
+            self._lock = _lock(path, setting)
         except OSError as error:
-            raise ListenError(f"cannot listen on {path} (api.socket): {error.strerror or error}") from None
+            raise ListenError(f"cannot listen on {path} ({setting}): {error.strerror or error}") from None
         try:
-            _clear(path)
-            self.socket = _bind(path)
+            _clear(path, setting)
+            self.socket = _bind(path, setting)
         except BaseException:
             self._unlock()
             raise
@@ -60,7 +60,7 @@ def _lock_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.lock")
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, setting: str) -> int:
     """Descriptor of the locked file beside the socket; AlreadyRunningError when another process holds it."""
     place = _lock_path(path)
     while True:
@@ -69,18 +69,18 @@ def _lock(path: Path) -> int:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(held)
-            raise _running(path) from None
+            raise _running(path, setting) from None
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(held), place.stat()):
                 return held
         os.close(held)
 
 
-def _clear(path: Path) -> None:
+def _clear(path: Path, setting: str) -> None:
     """Remove a socket that nobody listens on; AlreadyRunningError when somebody does."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ListenError(f"{path} exists and is no socket; remove it, or set api.socket")
+            raise ListenError(f"{path} exists and is no socket; remove it, or set {setting}")
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX) as probe:
@@ -88,12 +88,12 @@ def _clear(path: Path) -> None:
         found = probe.connect_ex(str(path))
     # Only a refusal proves that nobody is there: a full queue or a missing right is somebody's.
     if found not in (errno.ECONNREFUSED, errno.ENOENT):
-        raise _running(path)
+        raise _running(path, setting)
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
 
 
-def _bind(path: Path) -> socket.socket:
+def _bind(path: Path, setting: str) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     try:
         sock.setblocking(False)  # noqa: FBT003  # the standard library's own signature
@@ -105,7 +105,7 @@ def _bind(path: Path) -> socket.socket:
                 os.chown(path, -1, group)
     except OSError as error:
         sock.close()
-        raise ListenError(f"cannot listen on {path} (api.socket): {error.strerror or error}") from None
+        raise ListenError(f"cannot listen on {path} ({setting}): {error.strerror or error}") from None
     return sock
 
 
@@ -114,5 +114,5 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _running(path: Path) -> AlreadyRunningError:
-    return AlreadyRunningError(f"another node answers on {path}; set api.socket for a second one")
+def _running(path: Path, setting: str) -> AlreadyRunningError:
+    return AlreadyRunningError(f"another one answers on {path}; set {setting} for a second one")

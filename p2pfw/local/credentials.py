@@ -1,4 +1,4 @@
-"""Who is at the other end of a unix socket, as the kernel knows it, and whether it administrates this node."""
+"""Who is at the other end of a unix socket, as the kernel knows it, and whether it administrates p2pfw here."""
 
 import grp
 import os
@@ -6,8 +6,6 @@ import socket
 import struct
 from dataclasses import dataclass
 from typing import Final
-
-from aiohttp import web
 
 GROUP: Final = "p2pfw"
 """Its members are administrators."""
@@ -25,14 +23,10 @@ class Credentials:
     groups: frozenset[int]
 
 
-def peer_of(request: web.BaseRequest) -> Credentials | None:
-    """The peer of a unix socket; None when the connection is none, or is gone."""
-    transport = request.transport
-    sock = transport.get_extra_info("socket") if transport is not None else None
-    if sock is None or sock.family != socket.AF_UNIX:
-        return None
+def peer_of(sock: socket.socket) -> Credentials:
+    """The peer of a connected unix socket."""
     _, uid, gid = _PEERCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEERCRED.size))
-    # The usual case asks no further: root and the node's own user need no group.
+    # The usual case asks no further: root and this process's own user need no group.
     groups = frozenset() if uid in (0, os.geteuid()) else _groups(sock)
     return Credentials(uid=uid, groups=groups | {gid})
 

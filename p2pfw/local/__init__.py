@@ -1,0 +1,1 @@
+"""Unix sockets of this machine: as files that others may open, and who is at the other end."""
