@@ -10,6 +10,7 @@ import random
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Final
 
 from p2pfw import __version__, schema
@@ -21,13 +22,17 @@ from p2pfw.app.loading import load, named_in
 from p2pfw.app.owning import CERTIFICATE_SETTING
 from p2pfw.app.reloading import Reloading
 from p2pfw.app.wanted import Mode
-from p2pfw.config import Config
+from p2pfw.config import Backend, Config
 from p2pfw.core.identity import Certificate
 from p2pfw.errors import FirewallError, KeyFileError
 from p2pfw.feeds.source import FeedReader
-from p2pfw.firewall.backends import make_firewall
+from p2pfw.firewall.backends import Place, make_firewall
+from p2pfw.firewall.enforcer.doors import by_handing_over, by_path, no_enforcer
+from p2pfw.firewall.enforcer.remote import Connect
+from p2pfw.firewall.enforcer.spawning import spawn
 from p2pfw.host.clock import SystemClock
 from p2pfw.host.process import give_back_memory, memory_bytes, settle_collector
+from p2pfw.host.rights import give_up_rights
 from p2pfw.host.supervisor import ALIVE, READY, STOPPING, Supervisor
 from p2pfw.host.surroundings import Surroundings
 from p2pfw.net.discovery import LanDiscovery
@@ -60,18 +65,12 @@ def read_keys(config: Config, settings: dict[str, object]) -> Keys:
 class Node:
     """One round of a node's life: from opened files to closed ones."""
 
-    def __init__(self, config: Config, store: SqliteStore, settings: dict[str, object]) -> None:
-        enforcer = config.enforcer
-        clock = SystemClock()
+    def __init__(self, config: Config, store: SqliteStore, settings: dict[str, object], connect: Connect) -> None:
+        of, clock = config.enforcer, SystemClock()
+        place = Place(set_prefix=of.set_prefix, hook=of.hook, max_entries=of.max_entries)
         ports = Ports(
             store=store,
-            firewall=make_firewall(
-                backend=enforcer.backend.value,
-                set_prefix=enforcer.set_prefix,
-                hooks=enforcer.hook,
-                max_entries=enforcer.max_entries,
-                clock=clock,
-            ),
+            firewall=make_firewall(of.backend.value, place, clock, connect),
             feeds=FeedReader(f"p2pfw/{__version__} (+{config.node.name})"),
             machine=Surroundings(),
             clock=clock,
@@ -251,25 +250,39 @@ RESTART_AFTER: Final = 0.5
 """Seconds between the answer to a join and the new round: the answer must have left."""
 
 
-async def serve(config: Config, *, alone: bool) -> None:
-    """Rounds until one ends by a signal."""
+async def serve(config: Config, connect: Connect, *, alone: bool) -> None:
+    """Rounds until one ends by a signal. `connect` leads to the enforcer."""
     again = True
     while again:
         store = SqliteStore.open(config.node.state_dir)
         try:
-            again = await Node(config, store, store.settings()).run(alone=alone)
+            again = await Node(config, store, store.settings(), connect).run(alone=alone)
         finally:
             await store.close()
 
 
-def run_node(config: Config, *, alone: bool = False, check: bool = False) -> int:
-    """`p2pfw run`: 0 when it was told to stop. `check`: validate configuration, keys and database, touch nothing."""
+def run_node(config: Config, *, file: Path | None = None, alone: bool = False, check: bool = False) -> int:
+    """`p2pfw run`: 0 when it was told to stop. `check`: validate configuration, keys and database, touch nothing.
+
+    `file`: the configuration file that was named, for the enforcer to read as well.
+    """
     with StateLock.take(config.node.state_dir):
         if check:
             read_keys(config, {})
             return 0
-        _runner()(serve(config, alone=alone))
+        connect = _enforcer(config, file)
+        give_up_rights(config)
+        _runner()(serve(config, connect, alone=alone))
     return 0
+
+
+def _enforcer(config: Config, file: Path | None) -> Connect:
+    """The way to the process that may change the firewall: one that runs by itself, or a child of this node."""
+    if config.enforcer.backend is Backend.DRYRUN:
+        return no_enforcer
+    if config.enforcer.socket is not None:
+        return by_path(config.enforcer.socket)
+    return by_handing_over(spawn(file))
 
 
 def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
@@ -290,7 +303,7 @@ async def _join(config: Config, request: schema.JoinRequest) -> schema.JoinAnswe
     with StateLock.take(config.node.state_dir):
         store = SqliteStore.open(config.node.state_dir)
         try:
-            node = Node(config, store, store.settings())
+            node = Node(config, store, store.settings(), no_enforcer)
             transport = node.transport()
             node.assembly.book.load_file(named_in(config))
             node.assembly.book.load_rows(store.rows(PeerRow))

@@ -42,8 +42,6 @@ class KernelReport:
     """True when entries may be missing (set was gone, flushed, or its count differs): reload with `replace`."""
     waiting: tuple[str, ...] = ()
     """Hooks whose chain does not exist yet (DOCKER-USER before Docker); the rule goes in when it does."""
-    left_out: int = 0
-    """Entries that found no room within max_entries."""
     dropped4: int = 0
     dropped6: int = 0
     """Packets dropped by the rules as their counters stand; they begin anew when a rule is put right."""
@@ -69,6 +67,16 @@ class FirewallSurvey:
     """Published ports whose packets pass none of our hooks, in words."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """What of a change the kernel does not hold, although the change worked; the caller keeps it in mind."""
+
+    no_room: frozenset[int] = frozenset()
+    """Beyond max_entries, in the order in which it came."""
+    refused: Mapping[int, str] = field(default_factory=dict)
+    """Key → why whoever guards the kernel never lets it in, in words."""
+
+
 class Firewall(Protocol):
     """The kernel. A call returns once the kernel has done it, or raises FirewallError with a text for the operator.
 
@@ -84,12 +92,15 @@ class Firewall(Protocol):
         """What our block sets hold now: key → expiry (Unix seconds, 0 = none)."""
         ...
 
-    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> None:
+    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> Shortfall:
         """One batch on the live block sets. `add` sets the expiry (longer or shorter), grows a full set first."""
         ...
 
-    async def replace(self, block: Mapping[int, int]) -> None:
-        """The block sets hold exactly this, by fresh sets swapped in: at no instant is a wanted entry missing."""
+    async def replace(self, block: Mapping[int, int]) -> Shortfall:
+        """The block sets hold exactly this, by fresh sets swapped in: at no instant is a wanted entry missing.
+
+        Where there is not room for all, the first ones of a family go in.
+        """
         ...
 
     async def allow(self, allow: Collection[int]) -> None:

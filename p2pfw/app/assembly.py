@@ -107,7 +107,7 @@ class Assembly:
             self.allowed_keys,
             clock,
             self.events,
-            audit_interval=config.enforcer.audit_interval,
+            config.enforcer,
         )
         self.judging = Judging(self.domain.adoption, self.enforcing, clock, self.events)
         self.domain.dirty = self.judging.dirty

@@ -10,11 +10,14 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
+from p2pfw.app.comparing import differences
 from p2pfw.app.drift import Drift
 from p2pfw.app.events import Events
 from p2pfw.app.pace import Pace
+from p2pfw.app.shortage import Shortage
 from p2pfw.app.wanted import Mode, Trial, Wanted
-from p2pfw.core.plan import TOLERANCE, is_right, kernel_end
+from p2pfw.config import Enforcer as Settings
+from p2pfw.core.plan import kernel_end
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 from p2pfw.ports import Clock, Firewall, FirewallSurvey, KernelReport
 
@@ -44,17 +47,17 @@ class Enforcing:
         allowed: Callable[[], Collection[int]],
         clock: Clock,
         events: Events,
-        *,
-        audit_interval: float,
+        settings: Settings,
     ) -> None:
         self._firewall, self._wanted, self._allowed = firewall, wanted, allowed
-        self._clock, self._events, self._audit_interval = clock, events, audit_interval
+        self._clock, self._events, self._audit_interval = clock, events, settings.audit_interval
         self.mode = Mode.OBSERVE
         self.trial: Trial | None = None
         self._trial_ends = 0.0
         self.last_error = ""
         self.rights_error = ""
         self._drift = Drift(events)
+        self.shortage = Shortage(settings.max_entries)
         self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
         self.on_revert: Callable[[], Awaitable[None]] | None = None
         self._dirty: set[int] = set()
@@ -152,7 +155,7 @@ class Enforcing:
 
     def holds(self, key: int) -> bool:
         """True when the kernel has this adopted prefix, as far as what was acknowledged and checked tells."""
-        return self.enforcing and key not in self._dirty and not self._compare and self._end(key) is not None
+        return self.enforcing and not self._compare and not self._is_known(key) and self._end(key) is not None
 
     async def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) that an entry dropped; None when the kernel does not hold it. FirewallError."""
@@ -303,34 +306,17 @@ class Enforcing:
         try:
             installed = await self._firewall.membership()
             self._audited = self._clock.monotonic()
-            wrong = await self._mark_surplus(installed) + await self._mark_missing(installed)
-            if wrong and not self._compare:
+            found = await differences(installed, self._wanted.adopted(), self._end, self._is_known, self._clock)
+            self._dirty.update(found.keys, self.shortage.to_try(installed))
+            if found.wrong and not self._compare:
                 self._drift.repaired(["membership"], self._audited)
             self._compare = False
         finally:
             self._comparing = False
 
-    async def _mark_surplus(self, installed: dict[int, int]) -> int:
-        """How many entries should not be there, or not as they are, and are not known to be on their way already."""
-        pace, wrong = Pace(self._clock), 0
-        for key, until in installed.items():
-            wanted = self._end(key)
-            if wanted is None or not is_right(wanted, until, self._clock.now()):
-                ends_now = 0 < until <= self._clock.now() + TOLERANCE
-                wrong += key not in self._dirty and not ends_now
-                self._dirty.add(key)
-            await pace.step()
-        return wrong
-
-    async def _mark_missing(self, installed: dict[int, int]) -> int:
-        """How many entries should be there and are not, nor are known to be on their way already."""
-        pace, wrong = Pace(self._clock), 0
-        for key, _ in self._wanted.adopted():
-            if key not in installed and key not in self._dirty and self._end(key) is not None:
-                wrong += 1
-                self._dirty.add(key)
-            await pace.step()
-        return wrong
+    def _is_known(self, key: int) -> bool:
+        """On its way to the kernel, or known not to get there."""
+        return key in self._dirty or key in self.shortage
 
     def _end(self, key: int) -> int | None:
         """Wanted end of one entry, cut by a trial that runs; None when it must not be there."""
@@ -364,22 +350,33 @@ class Enforcing:
             else:
                 add[key] = until
             await pace.step()
-        await self._firewall.apply(add, remove)
+        self.shortage.wrote(keys, await self._firewall.apply(add, remove))
 
     async def _replace(self) -> None:
         pace = Pace(self._clock)
         block: dict[int, int] = {}
-        for key, _ in self._wanted.adopted():
+        for key in await self._best_first(pace):
             until = self._end(key)
             if until is not None:
                 block[key] = until
             await pace.step()
-        await self._firewall.replace(block)
+        self.shortage.replaced(await self._firewall.replace(block))
+
+    async def _best_first(self, pace: Pace) -> Iterable[int]:
+        """What is adopted; where not all find room, what has the highest score first."""
+        keys = (key for key, _ in self._wanted.adopted())
+        if not self.shortage.overflows(self._wanted.families()):
+            return keys
+        scored: list[tuple[float, int]] = []
+        for key in keys:
+            scored.append((-self._wanted.score(key, self._clock.now()), key))
+            await pace.step()
+        return [key for _, key in sorted(scored)]
 
     async def _check(self) -> None:
         self._checked, self._unseen = self._clock.monotonic(), False
         # While changes are on their way the kernel lags behind: then only a flush would be seen, not a missing entry.
-        expected = (0, 0) if self._dirty else self._wanted.families()
+        expected = (0, 0) if self._dirty else self.shortage.held(self._wanted.families())
         if self._drift.contests.rests(self._checked):
             self.report = await self._firewall.check(*expected, repair=False)
             if self._drift.contests.may_wait(self.report.faults, self._checked):

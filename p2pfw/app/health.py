@@ -104,6 +104,8 @@ class Health:
             text = f"nothing is dropped in {', '.join(enforcing.report.waiting)}: the chain is not there yet"
             remedy = 'start Docker (for IPv6 with "ip6tables": true), or enforcer.hook = "raw/PREROUTING"'
             yield schema.HealthLine(level="warning", code="hook-waiting", text=text, remedy=remedy)
+        if enforcing.mode is Mode.ENFORCE:
+            yield from enforcing.shortage.lines(self.domain.adoption.families())
         if enforcing.trial is not None:
             text = f"unconfirmed: goes back to {enforcing.trial.reverts_to.value} by itself"
             yield schema.HealthLine(level="warning", code="unconfirmed", text=text, remedy="p2pfw confirm")

@@ -35,6 +35,10 @@ class Wanted(Protocol):
         """(key, until) of all that is adopted; the set may change while it is walked."""
         ...
 
+    def score(self, key: int, now: float) -> float:
+        """How much speaks for blocking it; what the operator or his fleet said comes before all."""
+        ...
+
     def families(self) -> tuple[int, int]:
         """How many adopted prefixes there are of IPv4 and of IPv6."""
         ...

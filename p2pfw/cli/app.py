@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "panic": "enforcing:panic",
     "uninstall-rules": "enforcing:uninstall_rules",
     "run": "run:run",
+    "enforcer": "enforcer:enforcer",
     "config": "configuring:config",
     "backup": "backups:backup",
     "restore": "backups:restore",

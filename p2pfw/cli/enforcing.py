@@ -1,12 +1,15 @@
 """enforce, confirm, panic, uninstall-rules: what happens in the kernel, and how to make it stop."""
 
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Invocation, Leaf
+
+if TYPE_CHECKING:
+    from p2pfw.config import Enforcer
 
 CONFIRM_SECONDS: Final = 60
 _MOST: Final = 3_600
@@ -68,9 +71,8 @@ def uninstall_rules(invocation: Invocation) -> None:
 
 
 def _uninstall(invocation: Invocation) -> None:
-    from p2pfw.firewall.uninstall import uninstall
-
-    removed = uninstall(_set_prefix(invocation))
+    settings = _settings(invocation)
+    removed = _by_the_enforcer(settings) or _from_here(settings)
     if invocation.as_json(_as_json(removed), "uninstall-rules"):
         return
     for line in removed:
@@ -79,16 +81,36 @@ def _uninstall(invocation: Invocation) -> None:
         invocation.printer.say("nothing of ours was in the kernel")
 
 
-def _set_prefix(invocation: Invocation) -> str:
+def _by_the_enforcer(settings: "Enforcer") -> tuple[str, ...]:
+    """By an enforcer that runs by itself: members of the group need no right of their own. () where there is none."""
+    if settings.socket is None:
+        return ()
+    from p2pfw.errors import FirewallError
+    from p2pfw.firewall.enforcer.doors import by_path
+    from p2pfw.firewall.enforcer.remote import release
+
+    try:
+        return release(by_path(settings.socket))
+    except FirewallError:
+        return ()  # from here, then; if that fails too, its reason is the one that counts
+
+
+def _from_here(settings: "Enforcer") -> tuple[str, ...]:
+    from p2pfw.firewall.uninstall import uninstall
+
+    return uninstall(settings.set_prefix)
+
+
+def _settings(invocation: Invocation) -> "Enforcer":
     """From the configuration; a broken one must not keep anybody from getting rid of the rules."""
     from p2pfw.config import Enforcer
     from p2pfw.errors import ConfigError
 
     try:
-        return invocation.load().enforcer.set_prefix
+        return invocation.load().enforcer
     except ConfigError as error:
-        default = Enforcer().set_prefix
-        invocation.printer.warn(f"{error}; looking for rules of {default!r}")
+        default = Enforcer()
+        invocation.printer.warn(f"{error}; looking for rules of {default.set_prefix!r}")
         return default
 
 

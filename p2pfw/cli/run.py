@@ -18,7 +18,7 @@ def run(invocation: Invocation, check: bool, alone: bool) -> int:  # noqa: FBT00
     set_up(verbose=invocation.verbose)
     for warning in config.warnings:
         invocation.printer.warn(f"warning: {warning}")
-    code = run_node(config, alone=alone, check=check)
+    code = run_node(config, file=invocation.config, alone=alone, check=check)
     if check and code == 0:
         invocation.printer.say("configuration, keys and state can be used")
     return code

@@ -161,6 +161,11 @@ class Enforcer:
     backend: Backend = one(
         readers.choice(Backend), "dryrun: as if there were a kernel, for trying things without rights.", default="ipset"
     )
+    socket: Path | None = one(
+        readers.OPTIONAL_PATH,
+        'Unix socket of a p2pfw enforcer that runs by itself (systemd); "": the node starts one.',
+        default="",
+    )
     set_prefix: str = one(
         readers.SET_PREFIX,
         "Begins the names of our sets and the comment of our rules; two nodes on a host need two.",

@@ -6,6 +6,7 @@ own key object; when time alone changes a verdict, the wheel marks it. What need
 before (hysteresis), the fleet's address budgets, the limiter of flips. Makes no statements and drops no packets.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
@@ -286,6 +287,11 @@ class Adoption:
         """When the block of exactly this prefix ends, 0: never; None: it is not adopted."""
         packed = self._verdicts.get(key)
         return until_of(packed) if packed is not None and is_adopted(packed) else None
+
+    def score(self, key: int, now: float) -> float:
+        """How much speaks for blocking it now; infinite where that is not a matter of score."""
+        verdict, *_ = self._consider(key, self._statements_of(PrefixKey(key), now), now, self._verdicts.get(key))
+        return verdict.score if verdict.reason is Reason.OK else math.inf
 
     def around(self, key: int) -> Iterator[tuple[PrefixKey, Word]]:
         """Every prefix that anybody speaks of and that covers `key` (itself included), longest first."""

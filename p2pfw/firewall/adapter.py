@@ -1,4 +1,4 @@
-"""`ports.Firewall` over the real programs: one serialised worker thread, so that the loop never waits for a program.
+"""`ports.Firewall` over the kernel, here or in the enforcer: a serialised worker thread, so that the loop never waits.
 
 A call that is cancelled while its program runs is carried to its end in the worker; the next one waits for it.
 """
@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from p2pfw.firewall.enforcer.remote import RemoteKernel
 from p2pfw.firewall.kernel import Kernel
-from p2pfw.ports import FirewallSurvey, KernelReport
+from p2pfw.ports import FirewallSurvey, KernelReport, Shortfall
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,7 +19,7 @@ R = TypeVar("R")
 class KernelFirewall:
     """The kernel's firewall, for the loop. Mappings that are passed must not change until the call returns."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel | RemoteKernel) -> None:
         self._kernel = kernel
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="firewall")
         # reading one counter can take as long as reading the set; no batch waits for that
@@ -32,13 +33,13 @@ class KernelFirewall:
         """See ports.Firewall. Ends are right to about a second."""
         return await self._run(self._kernel.membership)
 
-    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> None:
+    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> Shortfall:
         """See ports.Firewall. An addition whose time has passed is a removal."""
-        await self._run(self._kernel.apply, add, remove)
+        return await self._run(self._kernel.apply, add, remove)
 
-    async def replace(self, block: Mapping[int, int]) -> None:
-        """See ports.Firewall. Entries beyond `max_entries` a family are left out, the last ones first, and counted."""
-        await self._run(self._kernel.replace, block)
+    async def replace(self, block: Mapping[int, int]) -> Shortfall:
+        """See ports.Firewall."""
+        return await self._run(self._kernel.replace, block)
 
     async def allow(self, allow: Collection[int]) -> None:
         """See ports.Firewall. From then on the allow sets are kept so, also by `check`."""

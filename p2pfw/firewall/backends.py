@@ -1,32 +1,58 @@
-"""Builds the firewall that the configuration asks for."""
+"""Builds the firewall that the configuration asks for: the node's face of it, and the kernel behind the enforcer."""
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from p2pfw.errors import ConfigError, FirewallError
 from p2pfw.firewall.adapter import KernelFirewall
 from p2pfw.firewall.dryrun import DryRunFirewall
+from p2pfw.firewall.enforcer.remote import Connect, RemoteKernel
 from p2pfw.firewall.kernel import Kernel
 from p2pfw.firewall.names import SetNames
 from p2pfw.firewall.netlink import IpsetLink
-from p2pfw.firewall.rules import parse_hooks
+from p2pfw.firewall.rules import Hook, parse_hooks
 from p2pfw.firewall.runner import ProgramRunner
 from p2pfw.ports import Clock, Firewall
 
 log = logging.getLogger(__name__)
 
 
-def make_firewall(*, backend: str, set_prefix: str, hooks: Sequence[str], max_entries: int, clock: Clock) -> Firewall:
-    """The firewall of `[enforcer]`; runs nothing yet. ConfigError when a value cannot be used."""
-    names, parsed = SetNames(set_prefix), parse_hooks(hooks)
-    if max_entries < 1:
-        raise ConfigError(f"max_entries {max_entries} leaves no room for a block")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in the kernel, and how much of it: `[enforcer]`, checked. ConfigError when a value cannot be used."""
+
+    set_prefix: str
+    hook: Sequence[str]
+    max_entries: int
+    names: SetNames = field(init=False)
+    hooks: Sequence[Hook] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "names", SetNames(self.set_prefix))
+        object.__setattr__(self, "hooks", parse_hooks(self.hook))
+        if self.max_entries < 1:
+            raise ConfigError(f"max_entries {self.max_entries} leaves no room for a block")
+
+
+def make_firewall(backend: str, place: Place, clock: Clock, connect: Connect) -> Firewall:
+    """The node's: "ipset" asks the enforcer that `connect` leads to, "dryrun" nobody. Does nothing yet."""
     if backend == "dryrun":
-        return DryRunFirewall(clock, max_entries)
+        return DryRunFirewall(clock, place.max_entries)
     if backend != "ipset":
         raise ConfigError(f"backend {backend!r} is unknown", hint="ipset or dryrun")
-    return KernelFirewall(
-        Kernel(ProgramRunner(), names, parsed, max_entries=max_entries, clock=clock, link=_link_where_possible())
+    return KernelFirewall(RemoteKernel(connect, place.max_entries))
+
+
+def make_kernel(place: Place, clock: Clock) -> Kernel:
+    """The enforcer's; runs nothing yet."""
+    return Kernel(
+        ProgramRunner(),
+        place.names,
+        place.hooks,
+        max_entries=place.max_entries,
+        clock=clock,
+        link=_link_where_possible(),
     )
 
 

@@ -6,7 +6,7 @@ What would be installed can be listed and compared; nothing is dropped, and `che
 from collections.abc import Collection, Mapping
 
 from p2pfw.core.prefix import is_v6
-from p2pfw.ports import Clock, FirewallSurvey, KernelReport
+from p2pfw.ports import Clock, FirewallSurvey, KernelReport, Shortfall
 
 
 class DryRunFirewall:
@@ -16,7 +16,6 @@ class DryRunFirewall:
         self._clock, self._max_entries = clock, max_entries
         self._block: dict[int, int] = {}
         self.allowed: frozenset[int] = frozenset()
-        self._left_out = 0
 
     async def start(self) -> None:
         """Nothing is needed."""
@@ -26,18 +25,19 @@ class DryRunFirewall:
         self._expire()
         return dict(self._block)
 
-    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> None:
+    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> Shortfall:
         """Add and remove, up to `max_entries` a family."""
         for key in remove:
             self._block.pop(key, None)
         self._expire()
-        self._fill(add)
+        return self._fill(add)
 
-    async def replace(self, block: Mapping[int, int]) -> None:
+    async def replace(self, block: Mapping[int, int]) -> Shortfall:
         """Hold exactly this, up to `max_entries` a family."""
         self._block = {}
-        self._fill(block)
+        short = self._fill(block)
         self._expire()
+        return short
 
     async def allow(self, allow: Collection[int]) -> None:
         """Remember the whitelist."""
@@ -60,9 +60,7 @@ class DryRunFirewall:
         """Counts as they would be; enforcing is False, because nothing is."""
         self._expire()
         entries6 = sum(map(is_v6, self._block))
-        return KernelReport(
-            enforcing=False, entries4=len(self._block) - entries6, entries6=entries6, left_out=self._left_out
-        )
+        return KernelReport(enforcing=False, entries4=len(self._block) - entries6, entries6=entries6)
 
     async def counters(self, key: int) -> tuple[int, int] | None:
         """No packet is ever dropped."""
@@ -81,14 +79,15 @@ class DryRunFirewall:
         now = self._clock.now()
         self._block = {key: end for key, end in self._block.items() if not end or end > now}
 
-    def _fill(self, items: Mapping[int, int]) -> None:
+    def _fill(self, items: Mapping[int, int]) -> Shortfall:
         entries6 = sum(map(is_v6, self._block))
         held = {True: entries6, False: len(self._block) - entries6}
-        self._left_out = 0
+        no_room: set[int] = set()
         for key, end in items.items():
             six = is_v6(key)
             if key not in self._block and held[six] >= self._max_entries:
-                self._left_out += 1
+                no_room.add(key)
                 continue
             held[six] += key not in self._block
             self._block[key] = end
+        return Shortfall(no_room=frozenset(no_room))

@@ -64,7 +64,6 @@ class KernelSets:
         self._link = link
         self._allowed: frozenset[int] | None = None
         self._entries = dict.fromkeys(Family, max_entries)
-        self.left_out = dict.fromkeys(Family, 0)
 
     @property
     def guarded(self) -> bool:
@@ -153,8 +152,11 @@ class KernelSets:
         """Empty one live set."""
         checked(self._runner, Program.IPSET, ["flush", self._names.live(slot)])
 
-    def apply(self, add: Mapping[int, int], remove: Collection[int]) -> None:
-        """One batch on the live block sets, which exist. Additions first, unless the room for them must be made."""
+    def apply(self, add: Mapping[int, int], remove: Collection[int]) -> frozenset[int]:
+        """One batch on the live block sets, which exist; what there was no room for.
+
+        Additions first, unless the room for them must be made.
+        """
         _refuse_everything(add)
         now = self._clock()
         gone = [key for key in remove if key not in add] + [key for key, end in add.items() if end and end <= now]
@@ -167,9 +169,12 @@ class KernelSets:
             self._restore(chain.from_iterable(reversed(steps) if tight else steps), len(add) + len(gone))
         for family in Family:
             self._entries[family] += len(fits[family])
+        if sum(map(len, fits.values())) == len(add):
+            return frozenset()
+        return frozenset(key for key in add if key not in fits[_family(key)])
 
-    def replace(self, block: Mapping[int, int]) -> None:
-        """Both block sets hold exactly this, best first where it is more than `max_entries`."""
+    def replace(self, block: Mapping[int, int]) -> frozenset[int]:
+        """Both block sets hold exactly this, its first `max_entries` a family; what there was no room for."""
         _refuse_everything(block)
         total = {Family.V6: sum(map(is_v6, block))}
         total[Family.V4] = len(block) - total[Family.V6]
@@ -185,8 +190,11 @@ class KernelSets:
             )
             parts += self._swap_lines(slot, fill, min(total[family], self._max_entries))
         self._restore(chain.from_iterable(parts), len(block))
-        self.left_out = {family: max(0, total[family] - self._max_entries) for family in Family}
         self._entries = {family: min(total[family], self._max_entries) for family in Family}
+        if max(total.values()) <= self._max_entries:
+            return frozenset()
+        families = (_of_family(family, block.items()) for family in Family)
+        return frozenset(key for items in families for key, _ in islice(items, self._max_entries, None))
 
     def want_allowed(self, allow: frozenset[int]) -> None:
         """What the allow sets are to hold from now on, and again whenever they are made anew."""
@@ -299,9 +307,6 @@ class KernelSets:
             held = {key for key, _ in self._members(Slot(role=Role.BLOCK, family=family))}.difference(gone)
             room = max(0, self._max_entries - len(held))
             excess = set([key for key in items if key not in held][room:])
-        # a batch smaller than what is left out says nothing about the rest of it
-        known = self.left_out[family] if len(items) < self.left_out[family] else 0
-        self.left_out[family] = max(known, len(excess))
         return {key: end for key, end in items.items() if key not in excess} if excess else items
 
 

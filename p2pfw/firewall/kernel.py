@@ -19,7 +19,7 @@ from p2pfw.firewall.netlink import IpsetLink
 from p2pfw.firewall.rules import Hook, Verdict
 from p2pfw.firewall.runner import Program, Runner
 from p2pfw.firewall.survey import survey
-from p2pfw.ports import Clock, FirewallSurvey, KernelReport
+from p2pfw.ports import Clock, FirewallSurvey, KernelReport, Shortfall
 
 Verdicts = Sequence[tuple[Family, Verdict]]
 
@@ -59,18 +59,22 @@ class Kernel:
         """What is held: key → expiry."""
         return self._sets.membership()
 
-    def apply(self, add: Mapping[int, int], remove: Collection[int]) -> None:
+    def look(self) -> None:
+        """Read the headers of the sets, and nothing else. FirewallError when that does not work."""
+        self._sets.find()
+
+    def apply(self, add: Mapping[int, int], remove: Collection[int]) -> Shortfall:
         """One batch on the live block sets."""
         with self._doubting():
             self._make_sure()
-            self._sets.apply(add, remove)
+            return Shortfall(no_room=self._sets.apply(add, remove))
 
-    def replace(self, block: Mapping[int, int]) -> None:
+    def replace(self, block: Mapping[int, int]) -> Shortfall:
         """Fresh block sets, swapped in."""
         with self._doubting():
             self._make_sure()
-            self._sets.replace(block)
             self._strikes = 0
+            return Shortfall(no_room=self._sets.replace(block))
 
     def allow(self, allow: frozenset[int]) -> None:
         """The allow sets hold exactly this."""
@@ -168,9 +172,8 @@ class Kernel:
     def _missed(self, found: Found, expected: Mapping[Family, int]) -> tuple[str, ...]:
         """Block sets that lost entries, in words. Some missing count at the second look, all missing at once."""
         slots = [slot for slot in SLOTS if slot.role is Role.BLOCK]
-        due = {slot: expected[slot.family] - self._sets.left_out[slot.family] for slot in slots}
         gone = [slot for slot in slots if self._sets.fault(slot, found) in _EMPTYING]
-        short = [slot for slot in slots if found.entries(slot) < due[slot]]
+        short = [slot for slot in slots if found.entries(slot) < expected[slot.family]]
         flushed = [slot for slot in short if not found.entries(slot)]
         self._strikes = self._strikes + 1 if short else 0
         lost = dict.fromkeys(gone + (short if self._strikes >= _STRIKES else flushed))
@@ -208,7 +211,6 @@ class Kernel:
             repaired=repaired + missed,
             membership_suspect=bool(missed),
             waiting=tuple(hook for _, verdict in verdicts for hook in verdict.waiting),
-            left_out=sum(self._sets.left_out.values()),
             dropped4=sum(verdict.packets for family, verdict in verdicts if family is Family.V4),
             dropped6=sum(verdict.packets for family, verdict in verdicts if family is Family.V6),
             bytes4=sum(verdict.bytes for family, verdict in verdicts if family is Family.V4),

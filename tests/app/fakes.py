@@ -37,6 +37,7 @@ from p2pfw.ports import (
     SessionListener,
     SessionStats,
     Setting,
+    Shortfall,
     Write,
 )
 
@@ -206,6 +207,8 @@ class FakeFirewall:
         self.packets: dict[int, tuple[int, int]] = {}
         self.around = FirewallSurvey()
         self.watch: Callable[[str], None] | None = None
+        self.room = 1 << 20
+        self.refuses: dict[int, str] = {}
 
     def fail(self, *errors: FirewallError | None) -> None:
         """The next calls fail with these; None lets one through."""
@@ -225,13 +228,26 @@ class FakeFirewall:
         wall = self.clock.now()
         return {key: int(wall + left) for key, left in self.held().items()}
 
-    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> None:
-        self._called("apply", [lambda: self._add(add), lambda: self._remove(remove)])
+    async def apply(self, add: Mapping[int, int], remove: Collection[int]) -> Shortfall:
+        fits, short = self._fitting(add, len(self.held().keys() - set(remove)))
+        self._called("apply", [lambda: self._add(fits), lambda: self._remove(remove)])
         await asyncio.sleep(0)
+        return short
 
-    async def replace(self, block: Mapping[int, int]) -> None:
-        self._called("replace", [self.block.clear, lambda: self._add(block)], atomic=True)
+    async def replace(self, block: Mapping[int, int]) -> Shortfall:
+        fits, short = self._fitting(block, None)
+        self._called("replace", [self.block.clear, lambda: self._add(fits)], atomic=True)
         await asyncio.sleep(0)
+        return short
+
+    def _fitting(self, add: Mapping[int, int], held: int | None) -> tuple[dict[int, int], Shortfall]:
+        """What goes in: not what is refused, and of the rest as much as there is room for, both families together."""
+        refused = {key: self.refuses[key] for key in add if key in self.refuses}
+        known = self.held().keys() if held is not None else frozenset[int]()
+        new = [key for key in add if key not in refused and key not in known]
+        beyond = frozenset(new[max(0, self.room - (held or 0)) :])
+        fits = {key: end for key, end in add.items() if key not in refused and key not in beyond}
+        return fits, Shortfall(no_room=beyond, refused=refused)
 
     async def allow(self, allow: Collection[int]) -> None:
         self._called("allow", [self.allowed.clear, lambda: self.allowed.update(allow)], atomic=True)

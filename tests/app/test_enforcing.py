@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, STUCK, Enforcing
 from p2pfw.app.events import Events
 from p2pfw.app.wanted import Mode, Trial
+from p2pfw.config import Enforcer
 from p2pfw.core.plan import MOST_TIMEOUT as KERNEL_MAXIMUM
 from p2pfw.core.plan import RENEW_BEFORE
 from p2pfw.core.prefix import v4_key, v6_key
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 from tests.app.fakes import START, FakeClock, FakeFirewall
 
-AUDIT = 60.0
+AUDIT = 60
 HOUR = 3_600
 
 
@@ -38,6 +39,9 @@ class Wants:
     def adopted(self) -> Iterator[tuple[int, int]]:
         return iter(list(self.ends.items()))
 
+    def score(self, key: int, now: float) -> float:
+        return float(self.ends[key])
+
     def families(self) -> tuple[int, int]:
         six = sum(bool(key & 1 << 136) for key in self.ends)
         return len(self.ends) - six, six
@@ -46,14 +50,14 @@ class Wants:
 class Bench:
     """A worker, and what it works on."""
 
-    def __init__(self, mode: Mode = Mode.ENFORCE) -> None:
+    def __init__(self, mode: Mode = Mode.ENFORCE, room: int = 1 << 20) -> None:
         self.clock, self.wants = FakeClock(), Wants()
         self.firewall = FakeFirewall(self.clock)
         self.allowed: list[int] = []
         self.events = Events(self.clock)
-        self.worker = Enforcing(
-            self.firewall, self.wants, lambda: self.allowed, self.clock, self.events, audit_interval=AUDIT
-        )
+        terms = Enforcer(audit_interval=AUDIT, max_entries=room)
+        self.firewall.room = room
+        self.worker = Enforcing(self.firewall, self.wants, lambda: self.allowed, self.clock, self.events, terms)
         self.worker.mode = mode
 
     def want(self, number: int, ttl: int = HOUR) -> int:
@@ -542,3 +546,63 @@ async def _play(history: list[tuple]) -> None:  # noqa: C901, PLR0912  # one bra
     else:
         assert not bench.firewall.ruled
         assert bench.firewall.held() == {}
+
+
+# --- room, and the guard ---------------------------------------------------------------------------------------------
+
+
+async def test_what_found_no_room_is_not_said_to_be_installed():
+    """Best first: the weakest are left out, which health says, and which no check takes for lost."""
+    bench = Bench(room=BULK)
+    for number in range(0, 2 * BULK + 4, 2):
+        bench.want(number, HOUR + number)
+    await bench.steps(3)
+
+    assert len(bench.firewall.held()) == BULK
+    assert not bench.worker.holds(host(0))
+    assert bench.worker.holds(host(2 * BULK + 2))
+    assert [line.code for line in bench.worker.shortage.lines(bench.wants.families())] == ["full"]
+    assert bench.worker.drift == {}
+
+
+async def test_room_that_opens_is_used():
+    """At the next full comparison, without anybody asking."""
+    bench = Bench(room=2)
+    for number in (2, 4, 6):
+        bench.want(number)
+        await bench.worker.step()
+    (left,) = bench.wants.ends.keys() - bench.firewall.held().keys()
+    bench.drop(4)
+    await bench.steps(AUDIT + 2)
+
+    assert left in bench.firewall.held()
+    assert bench.worker.holds(left)
+    assert bench.worker.drift == {}
+
+
+async def test_what_the_guard_refuses_keeps_nothing_else_out():
+    """It is named, not installed, tried again by the full comparison, and in when the reason is gone."""
+    bench = Bench()
+    bench.firewall.refuses = {host(2): "it holds an address of this machine"}
+    bench.want(2)
+    bench.want(4)
+    await bench.steps(2)
+    told = list(bench.worker.shortage.lines(bench.wants.families()))
+
+    assert bench.worker.enforcing
+    assert (bench.worker.holds(host(2)), bench.worker.holds(host(4))) == (False, True)
+    assert [line.code for line in told] == ["refused-by-enforcer"]
+    assert "address of this machine" in told[0].text
+    bench.firewall.refuses = {}
+    await bench.steps(AUDIT + 2)
+    assert bench.worker.holds(host(2))
+    assert bench.worker.drift == {}
+
+
+def test_a_set_that_fills_up_is_told_before_it_is_full():
+    """At eighty percent."""
+    shortage = Bench(room=10).worker.shortage
+
+    assert list(shortage.lines((7, 7))) == []
+    assert [(line.code, line.level) for line in shortage.lines((8, 0))] == [("full", "warning")]
+    assert [(line.code, line.level) for line in shortage.lines((0, 11))] == [("full", "error")]

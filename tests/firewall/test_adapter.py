@@ -9,8 +9,9 @@ import pytest
 from p2pfw.core.prefix import Prefix
 from p2pfw.errors import ConfigError, FirewallError
 from p2pfw.firewall.adapter import KernelFirewall
-from p2pfw.firewall.backends import make_firewall
+from p2pfw.firewall.backends import Place, make_firewall
 from p2pfw.firewall.dryrun import DryRunFirewall
+from p2pfw.firewall.enforcer.doors import no_enforcer
 from p2pfw.firewall.kernel import Kernel
 from p2pfw.firewall.names import SetNames
 from p2pfw.firewall.rules import DEFAULT_HOOK, parse_hooks
@@ -114,22 +115,24 @@ async def test_a_failing_command_does_not_end_the_worker():
 
 def test_the_configuration_chooses_the_backend():
     """ipset or dryrun; nothing is run while it is built."""
-    clock = FakeClock()
-    values = {"set_prefix": "p2pfw", "hooks": [DEFAULT_HOOK], "max_entries": 5, "clock": clock}
+    place = Place(set_prefix="p2pfw", hook=[DEFAULT_HOOK], max_entries=5)
 
-    assert isinstance(make_firewall(backend="ipset", **values), KernelFirewall)
-    assert isinstance(make_firewall(backend="dryrun", **values), DryRunFirewall)
+    assert isinstance(make_firewall("ipset", place, FakeClock(), no_enforcer), KernelFirewall)
+    assert isinstance(make_firewall("dryrun", place, FakeClock(), no_enforcer), DryRunFirewall)
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"backend": "pf"}, {"set_prefix": ""}, {"hooks": ["x/y"]}, {"hooks": []}, {"max_entries": 0}]
-)
-@pytest.mark.parametrize("backend", ["ipset", "dryrun"])
-def test_values_that_cannot_work_are_refused(wrong: dict[str, object], backend: str):
+def test_a_backend_that_is_unknown_is_refused():
+    """With the ones that there are."""
+    place = Place(set_prefix="p2pfw", hook=[DEFAULT_HOOK], max_entries=5)
+    with pytest.raises(ConfigError, match="ipset or dryrun"):
+        make_firewall("pf", place, FakeClock(), no_enforcer)
+
+
+@pytest.mark.parametrize("wrong", [{"set_prefix": ""}, {"hook": ["x/y"]}, {"hook": []}, {"max_entries": 0}])
+def test_values_that_cannot_work_are_refused(wrong: dict[str, object]):
     """Before anything runs, and by the dry run too: it must find what the real one would."""
-    values = {"backend": backend, "set_prefix": "p2pfw", "hooks": [DEFAULT_HOOK], "max_entries": 5}
     with pytest.raises(ConfigError):
-        make_firewall(**{**values, **wrong}, clock=FakeClock())
+        Place(**{"set_prefix": "p2pfw", "hook": [DEFAULT_HOOK], "max_entries": 5, **wrong})
 
 
 async def test_uninstalling_needs_no_node():

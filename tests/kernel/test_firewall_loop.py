@@ -12,6 +12,7 @@ from p2pfw.app.contests import MANY
 from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.events import Events
 from p2pfw.app.wanted import Mode
+from p2pfw.config import Enforcer
 from p2pfw.demo.lab import Lab
 from p2pfw.firewall.adapter import KernelFirewall
 from tests.kernel.firewalls import VARIANTS, Box, SystemClock, key, soon
@@ -34,6 +35,9 @@ class Wants:
     def adopted(self) -> Iterator[tuple[int, int]]:
         return iter(self.ends.items())
 
+    def score(self, key: int, now: float) -> float:
+        return 1.0
+
     def families(self) -> tuple[int, int]:
         return len(self.ends), 0
 
@@ -53,7 +57,7 @@ async def working(box: Box, *hooks: str) -> AsyncIterator["Counted"]:
     """A worker that enforces, its loop running."""
     clock = SystemClock()
     kernel = box.kernel(hooks=hooks or ["raw/PREROUTING"])
-    worker = Counted(KernelFirewall(kernel), Wants(), list, clock, Events(clock), audit_interval=60.0)
+    worker = Counted(KernelFirewall(kernel), Wants(), list, clock, Events(clock), Enforcer())
     async with asyncio.TaskGroup() as tasks:
         task = tasks.create_task(worker.run())
         assert await worker.set_mode(Mode.ENFORCE) == ""

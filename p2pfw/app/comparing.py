@@ -1,0 +1,47 @@
+"""The full comparison of what the kernel holds with what it should hold, entry by entry. Changes nothing.
+
+Gives way to the loop: a million entries take seconds. What changes meanwhile is known to the caller, and not wrong.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from p2pfw.app.pace import Pace
+from p2pfw.core.plan import TOLERANCE, is_right
+from p2pfw.ports import Clock
+
+
+@dataclass(slots=True)
+class Differences:
+    """What is to be done."""
+
+    keys: set[int] = field(default_factory=set)
+    wrong: int = 0
+    """How many of these nobody knew of."""
+
+
+async def differences(
+    installed: Mapping[int, int],
+    adopted: Iterable[tuple[int, int]],
+    end: Callable[[int], int | None],
+    is_known: Callable[[int], bool],
+    clock: Clock,
+) -> Differences:
+    """Entries that should not be there, or not as they are, or that should be there and are not.
+
+    `end`: how an entry should be (core.plan). `is_known`: on its way already, or known not to go in.
+    """
+    found, pace = Differences(), Pace(clock)
+    for key, until in installed.items():
+        wanted = end(key)
+        if wanted is None or not is_right(wanted, until, clock.now()):
+            ends_now = 0 < until <= clock.now() + TOLERANCE
+            found.wrong += not ends_now and not is_known(key)
+            found.keys.add(key)
+        await pace.step()
+    for key, _ in adopted:
+        if key not in installed and not is_known(key) and end(key) is not None:
+            found.wrong += 1
+            found.keys.add(key)
+        await pace.step()
+    return found
