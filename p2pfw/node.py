@@ -101,6 +101,7 @@ class Node:
         node.judging.everything(*node.domain.sources())
         node.protecting.refresh()
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(node.ports.firewall.close)
             transport = self.transport()
             stack.push_async_callback(transport.stop)
             if self.config.listen.peer is not None:

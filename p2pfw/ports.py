@@ -135,6 +135,10 @@ class Firewall(Protocol):
         """(packets, bytes) of every entry that dropped something. Kept over `replace`."""
         ...
 
+    async def close(self) -> None:
+        """The last call: nothing more is asked. The kernel keeps what it holds."""
+        ...
+
 
 # --- the disk ----------------------------------------------------------------------------------------------------
 

@@ -70,6 +70,12 @@ class KernelFirewall:
         """See ports.Firewall."""
         return await asyncio.get_running_loop().run_in_executor(self._reader, self._kernel.tallies)
 
+    async def close(self) -> None:
+        """See ports.Firewall. Waits for what is under way."""
+        for worker in (self._worker, self._reader):
+            await asyncio.get_running_loop().run_in_executor(None, worker.shutdown)
+        self._kernel.close()
+
     async def _run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._worker, lambda: call(*args, **kwargs))

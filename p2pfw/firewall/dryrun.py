@@ -75,6 +75,9 @@ class DryRunFirewall:
         """None has dropped anything."""
         return {}
 
+    async def close(self) -> None:
+        """Nothing is open."""
+
     def _expire(self) -> None:
         now = self._clock.now()
         self._block = {key: end for key, end in self._block.items() if not end or end > now}

@@ -128,6 +128,9 @@ class Kernel:
         """(packets, bytes) of every entry that dropped something."""
         return self._sets.tallies()
 
+    def close(self) -> None:
+        """Nothing more is asked; there is nothing to give back."""
+
     # --- parts -------------------------------------------------------------------------------------------------------
 
     @contextmanager

@@ -14,6 +14,7 @@ A passphrase protects a key that is copied or backed up; a daemon that stores on
 
 import base64
 import binascii
+import errno
 import os
 import re
 import stat
@@ -166,7 +167,8 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         if path.is_symlink():
             raise KeyFileError(f"{path}: is a symbolic link; name the file itself, or copy it here") from None
-        raise KeyFileError(f"{path}: cannot be read: {error.strerror}") from None
+        remedy = f"; whoever runs p2pfw must own it: chown, chmod 600 {path}" if error.errno == errno.EACCES else ""
+        raise KeyFileError(f"{path}: cannot be read: {error.strerror}{remedy}") from None
     try:
         _check_file(path, os.fstat(descriptor))
         return os.read(descriptor, MAX_BYTES + 1)

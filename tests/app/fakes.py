@@ -288,6 +288,9 @@ class FakeFirewall:
         self._called("survey")
         return self.around
 
+    async def close(self) -> None:
+        self._called("close")
+
     async def tallies(self) -> dict[int, tuple[int, int]]:
         self._called("tallies")
         return {key: counted for key, counted in self.packets.items() if key in self.held() and counted[0]}

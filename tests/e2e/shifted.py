@@ -8,12 +8,12 @@ a process's wall clock needs neither root nor a preloaded library.
 import sys
 from pathlib import Path
 
-from p2pfw import node
 from p2pfw.cli.main import main
-from p2pfw.host.clock import SystemClock
+from p2pfw.firewall.enforcer import spawning
+from p2pfw.host import clock
 
 
-class ShiftedClock(SystemClock):
+class ShiftedClock(clock.SystemClock):
     """The system's, and some seconds."""
 
     def now(self) -> float:
@@ -22,6 +22,7 @@ class ShiftedClock(SystemClock):
 
 
 SHIFT = Path(sys.argv[1])
-node.SystemClock = ShiftedClock
+clock.SystemClock = ShiftedClock
+spawning.PROGRAM = (sys.executable, "-m", "tests.e2e.shifted", str(SHIFT))  # the enforcer's clock is the same
 sys.argv[:2] = ["p2pfw"]
 main()

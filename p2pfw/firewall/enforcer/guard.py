@@ -38,7 +38,6 @@ BURST: Final = 4
 _V6: Final = 1 << 136
 _BUCKET4: Final = 24
 """Bits behind the first 16 of an address, within a key of IPv4."""
-_BUCKET6: Final = 120
 _BUCKETS: Final = 1 << 16
 _EVERYTHING: Final = (1 << 64) - 1
 _LOWEST_BYTE: Final = 0 if sys.byteorder == "little" else 7
@@ -91,7 +90,6 @@ class Guard:
         self._max_entries = max_entries
         self._own: OverlapMap[bool] = OverlapMap()
         self._allowed: OverlapMap[bool] = OverlapMap()
-        self._masks4 = _masks(32, WIDEST[0])
         self._suspect = bytearray(_BUCKETS)
         self._changes = float(BURST * max_entries)
         self._counted_at = now
@@ -189,7 +187,7 @@ class Guard:
 
     def _suspects4(self, keys: "array[int]") -> list[int]:
         """Those that need a closer look. The hot loop of a load: one comprehension, no call inside."""
-        suspect, masks = self._suspect, self._masks4
+        suspect, masks = self._suspect, _MASKS4
         return [key for key in keys if key & masks[key & 0xFF] or suspect[key >> _BUCKET4]]
 
     def _mark(self) -> None:
@@ -220,14 +218,15 @@ def _late(end: int, latest: int) -> Objection | None:
     return Objection.TOO_LATE if end > latest else None
 
 
-def _masks(bits: int, widest: int) -> tuple[int, ...]:
-    """For each value of a length byte, the bits of a key that must be zero; a length that may not be: all of them.
+def _masks4() -> tuple[int, ...]:
+    """For each value of a length byte, the bits of an IPv4 key that call for a closer look.
 
-    A key is never zero where its length may be, so `key & mask` is true for exactly what is no prefix, or too wide.
+    Host bits, and bits beyond the family. All bits where the length is none, or wider than one of the /16 that are
+    marked: no such key is zero, but for 0.0.0.0/0, which lies in a marked one.
     """
-    above = _EVERYTHING ^ (1 << bits + 8) - 1
-    usual = tuple(above | ((1 << bits - length) - 1) << 8 for length in range(bits + 1))
-    return (*(_EVERYTHING,) * widest, *usual[widest:], *(_EVERYTHING,) * (0x100 - bits - 1))
+    beyond = _EVERYTHING ^ (1 << 40) - 1
+    narrow = (beyond | ((1 << 32 - length) - 1) << 8 for length in range(16, 33))
+    return (*(_EVERYTHING,) * 16, *narrow, *(_EVERYTHING,) * (0x100 - 33))
 
 
 def _map(keys: Iterable[int]) -> OverlapMap[bool]:
@@ -235,3 +234,6 @@ def _map(keys: Iterable[int]) -> OverlapMap[bool]:
     for key in sorted(keys):
         found.set(key, value=True)  # type: ignore[arg-type]
     return found
+
+
+_MASKS4: Final = _masks4()

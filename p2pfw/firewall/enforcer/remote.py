@@ -93,6 +93,11 @@ class RemoteKernel:
         """See Kernel."""
         return self._look.ask([Frame(Kind.TALLIES)], self._max_entries).tallies()
 
+    def close(self) -> None:
+        """Nothing more is asked."""
+        self._work.close()
+        self._look.close()
+
     def _ask(self, request: Iterable[Frame], entries: int = 0) -> "Heard":
         if self._work.open():  # an enforcer that knows nothing of us yet
             try:

@@ -19,6 +19,8 @@ from p2pfw.errors import FirewallError
 
 log = logging.getLogger(__name__)
 
+PROGRAM: tuple[str, ...] = (sys.executable, "-m", "p2pfw")
+"""This very installation."""
 PAUSE: Final = (0.0, 0.1, 0.5, 1.0)
 """Seconds before a worker that died is replaced; the last one repeats. One that lived for LASTED counts as new."""
 LASTED: Final = 10.0
@@ -30,8 +32,7 @@ def spawn(config: Path | None) -> socket.socket:
     In a session of its own: Ctrl-C in the node's terminal is the node's to hear, and it takes the enforcer with it.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, "-m", "p2pfw"]
-    command += ["-c", str(config)] if config is not None else []
+    command = [*PROGRAM, *(["-c", str(config)] if config is not None else [])]
     command += ["enforcer", "--fd", str(theirs.fileno())]
     try:
         subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True)
