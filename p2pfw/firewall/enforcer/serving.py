@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 STUCK: Final = 60.0
 """Seconds that no single change takes: a million entries are loaded in ten."""
+HANDOVER: Final = 2.0
+"""Seconds in which the end of a node's last connection is noticed, while its next one waits."""
 KNOW_EVERY: Final = 5.0
 """Seconds between two looks at the machine's own addresses."""
 _ALLOWED: Final = {
@@ -53,7 +55,7 @@ class Desk:
 
     def begin(self, role: Role) -> bool:
         """A connection begins; False when another one works already."""
-        return role is not Role.WORK or self._working.acquire(blocking=False)
+        return role is not Role.WORK or self._working.acquire(timeout=HANDOVER)
 
     def end(self, role: Role) -> None:
         """It is over."""

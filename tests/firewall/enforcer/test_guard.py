@@ -30,6 +30,7 @@ LISTS = trials(10_000, 100_000)
 
 
 def key(text):
+    """Of a prefix."""
     return Prefix.parse(text).key
 
 
@@ -46,6 +47,7 @@ def screened(one, table):
 
 
 def refusal(one, text, end=SOON):
+    """Why one entry is left out; None: it is not."""
     return screened(one, {key(text): end}).refused.get(key(text))
 
 
