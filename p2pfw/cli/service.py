@@ -19,9 +19,10 @@ from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Branch, Invocation
 
 UNIT: Final = "etc/systemd/system/p2pfw.service"
+ENFORCER_UNIT: Final = "etc/systemd/system/p2pfw-enforcer.service"
 CONFIGURATION: Final = "/etc/p2pfw/p2pfw.toml"
 _OTHERS: Final = {
-    "etc/sysusers.d/p2pfw.conf": 'u p2pfw - "p2pfw firewall" /var/lib/p2pfw\n',
+    "etc/sysusers.d/p2pfw.conf": ('u p2pfw - "p2pfw node" /var/lib/p2pfw\nu p2pfw-enforcer - "p2pfw enforcer" /\n'),
     # iptables-legacy locks this file, and makes it unreadable for everybody but root where it is missing.
     "etc/tmpfiles.d/p2pfw.conf": "f /run/xtables.lock 0640 root p2pfw -\n",
     "etc/modules-load.d/p2pfw.conf": "ip_set\nip_set_hash_net\nxt_set\n",
@@ -40,8 +41,9 @@ _ROOT: Final = click.option(
 
 def unit_files(program: str) -> Mapping[str, str]:
     """Path below the root → content."""
-    unit = files("p2pfw.cli").joinpath("p2pfw.service").read_text(encoding="utf-8")
-    return {UNIT: unit.replace("@PROGRAM@", program), **_OTHERS}
+    folder = files("p2pfw.cli")
+    units = {name: folder.joinpath(Path(name).name).read_text(encoding="utf-8") for name in (UNIT, ENFORCER_UNIT)}
+    return {**{name: unit.replace("@PROGRAM@", program) for name, unit in units.items()}, **_OTHERS}
 
 
 def program() -> str:
@@ -61,14 +63,14 @@ def service() -> None:
 
 
 @service.command("install")
-@click.option("--print", "only_print", is_flag=True, help="Show the unit, and change nothing.")
+@click.option("--print", "only_print", is_flag=True, help="Show the units, and change nothing.")
 @_ROOT
 @click.pass_obj
 def install(invocation: Invocation, only_print: bool, root: Path) -> None:  # noqa: FBT001
-    """Write the unit, make the user p2pfw, and enable it. `systemctl start p2pfw` starts it."""
+    """Write the units of node and enforcer, make their users, and enable them. `systemctl start p2pfw` starts both."""
     found = unit_files(program())
     if only_print:
-        invocation.printer.raw(found[UNIT])
+        invocation.printer.raw(f"{found[UNIT]}\n\n{found[ENFORCER_UNIT]}")
         return
     for name, content in found.items():
         _write(root / name, content)
@@ -104,11 +106,11 @@ INSTALLING: Final = (
     ("systemd-sysusers", "/etc/sysusers.d/p2pfw.conf"),
     ("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/p2pfw.conf"),
     ("systemctl", "daemon-reload"),
-    ("systemctl", "enable", "p2pfw.service"),
+    ("systemctl", "enable", "p2pfw-enforcer.service", "p2pfw.service"),
 )
-REMOVING: Final = (("systemctl", "disable", "--now", "p2pfw.service"),)
+REMOVING: Final = (("systemctl", "disable", "--now", "p2pfw.service", "p2pfw-enforcer.service"),)
 REMOVED: Final = (("systemctl", "daemon-reload"),)
-PURGED: Final = (("userdel", "p2pfw"),)
+PURGED: Final = (("userdel", "p2pfw-enforcer"), ("userdel", "p2pfw"))
 
 
 def _run_systemd(invocation: Invocation, root: Path, commands: tuple[tuple[str, ...], ...]) -> None:

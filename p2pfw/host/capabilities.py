@@ -60,6 +60,7 @@ def keep_only(kept: Iterable[Capability]) -> None:
     """
     wanted = mask(kept) & permitted()
     libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
     number = 0
     while libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0) >= 0:
         if not wanted >> number & 1:
@@ -67,7 +68,8 @@ def keep_only(kept: Iterable[Capability]) -> None:
             libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)
         number += 1
     libc.prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR, 0, 0, 0)
-    _set(libc, wanted)
+    if {_bits("self", name) for name in ("CapEff", "CapPrm", "CapInh")} != {wanted}:
+        _set(libc, wanted)  # not where it is so already: a service manager's filter may forbid the call
     for bit in range(number):
         if wanted >> bit & 1:
             libc.prctl(_PR_CAP_AMBIENT, _AMBIENT_RAISE, bit, 0, 0)

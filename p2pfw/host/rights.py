@@ -5,31 +5,23 @@ What still needs a right later is arranged first: the group of the API's socket,
 
 import contextlib
 import os
+from typing import Final
 
 from p2pfw.config import Config
-from p2pfw.errors import ConfigError
 from p2pfw.host.capabilities import Capability, keep_only
 from p2pfw.local.credentials import group_id
 
-FIRST_FREE_PORT = 1_024
+FIRST_FREE_PORT: Final = 1_024
 """From here on anybody may listen."""
 
 
 def give_up_rights(config: Config) -> None:
     """Keep no capability, for this process and its children; CAP_NET_BIND_SERVICE only for a port that needs it.
 
-    ConfigError when the state directory can then not be written. Call it while there is one thread.
+    OSError when the kernel refuses. Call it while there is one thread.
     """
     _join_group()
     keep_only([Capability.NET_BIND_SERVICE] if _needs_low_port(config) else [])
-    place = config.node.state_dir
-    if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
-        owner = place.stat().st_uid
-        raise ConfigError(
-            f"{place} belongs to user {owner}, and a node gives up root's right to write there",
-            where="node.state_dir",
-            hint=f"run it as that user (setpriv --reuid {owner}, or systemctl start p2pfw), or chown -R root {place}",
-        )
 
 
 def _join_group() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from p2pfw.cli import service
 from p2pfw.cli.invocation import Invocation
-from p2pfw.cli.service import UNIT, unit_files
+from p2pfw.cli.service import ENFORCER_UNIT, UNIT, unit_files
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -21,7 +21,7 @@ def test_install_writes_and_remove_takes_everything_away(offline, tmp_path):
     written = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
     assert installed.code == 0
     assert written == sorted(unit_files(""))
-    assert "systemctl enable p2pfw.service" in installed.err
+    assert "systemctl enable p2pfw-enforcer.service p2pfw.service" in installed.err
     assert "p2pfw init" in installed.err
 
     removed = offline("service", "remove", "--root", str(tmp_path))
@@ -48,7 +48,8 @@ def test_the_unit_starts_this_installation(offline, monkeypatch):
     unit = offline("service", "install", "--print").out
 
     assert f"ExecStart={service.program()} -c /etc/p2pfw/p2pfw.toml run\n" in unit
-    assert "@" not in unit.replace("@system-service", "")
+    assert f"ExecStart={service.program()} -c /etc/p2pfw/p2pfw.toml enforcer --listen /run/" in unit
+    assert "@PROGRAM@" not in unit
     monkeypatch.setattr(sys, "executable", "/opt/my $app 5%/bin/python")
     assert service.program() == '"/opt/my $$app 5%%/bin/python" -m p2pfw'
 
@@ -60,25 +61,41 @@ def test_install_without_rights_says_so(offline, tmp_path):
     assert offline("service", "install", "--root", str(tmp_path)).code == 5
 
 
-def test_the_unit_in_contrib_is_the_one_that_is_installed():
-    """For packages: the same file, with the path of a package."""
-    packaged = (REPOSITORY / "contrib/systemd/p2pfw.service").read_text()
+@pytest.mark.parametrize("name", [UNIT, ENFORCER_UNIT])
+def test_the_units_in_contrib_are_those_that_are_installed(name):
+    """For packages: the same files, with the path of a package."""
+    packaged = (REPOSITORY / "contrib/systemd" / Path(name).name).read_text()
 
-    assert packaged == unit_files("/usr/bin/p2pfw")[UNIT]
+    assert packaged == unit_files("/usr/bin/p2pfw")[name]
 
 
-def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
-    """systemd-analyze verify, without a word."""
+@pytest.fixture
+def units(tmp_path):
+    """Both units, as files."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed (Debian package systemd)")
-    unit = tmp_path / "p2pfw.service"
-    unit.write_text(unit_files("/bin/true")[UNIT])
+    for name in (UNIT, ENFORCER_UNIT):
+        (tmp_path / Path(name).name).write_text(unit_files("/bin/true")[name])
+    return tmp_path
 
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
-    )
 
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+def analyzed(*arguments):
+    """What systemd-analyze says: (exit code, all its words)."""
+    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(units):
+    """systemd-analyze verify, without a word."""
+    assert analyzed("verify", "--man=no", *(str(one) for one in sorted(units.glob("*.service")))) == (0, "")
+
+
+@pytest.mark.parametrize(("name", "most"), [("p2pfw.service", "15"), ("p2pfw-enforcer.service", "20")])
+def test_the_units_expose_little(units, name, most):
+    """systemd's own measure, in tenths: 1.5 for the node, 2.0 for the enforcer, which holds two capabilities."""
+    code, said = analyzed("security", "--offline=yes", "--no-pager", f"--threshold={most}", str(units / name))
+
+    assert code == 0, said
 
 
 def test_what_systemd_says_is_passed_on_and_stops_nothing(monkeypatch, tmp_path, capsys):
