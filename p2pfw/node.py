@@ -26,10 +26,11 @@ from p2pfw.config import Backend, Config
 from p2pfw.core.identity import Certificate
 from p2pfw.errors import FirewallError, KeyFileError
 from p2pfw.feeds.source import FeedReader
-from p2pfw.firewall.backends import Place, make_firewall
+from p2pfw.firewall.backends import make_firewall
 from p2pfw.firewall.enforcer.doors import by_handing_over, by_path, no_enforcer
 from p2pfw.firewall.enforcer.remote import Connect
 from p2pfw.firewall.enforcer.spawning import spawn
+from p2pfw.firewall.place import Place
 from p2pfw.host.clock import SystemClock
 from p2pfw.host.process import give_back_memory, memory_bytes, settle_collector
 from p2pfw.host.rights import give_up_rights

@@ -3,15 +3,19 @@
 An adapter (net, firewall, store) implements a port; a test implements it in memory. Nothing here does anything.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
-from p2pfw.core.identity import Certificate, NetworkId, NodeId, Signer
 from p2pfw.core.prefix import PrefixKey
+
+if TYPE_CHECKING:  # the enforcer's process knows some of these ports, and no cryptography
+    from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
+    from p2pfw.core.identity import Certificate, NetworkId, NodeId, Signer
 
 Row = TypeVar("Row")
 

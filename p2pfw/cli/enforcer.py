@@ -36,21 +36,26 @@ def enforcer(invocation: Invocation, listen: Path | None, fd: int | None) -> int
     from p2pfw.firewall.enforcer.spawning import supervise
     from p2pfw.host.capabilities import FIREWALL, keep_only
 
-    config = invocation.load()
     set_up(verbose=invocation.verbose)
-    door = _door(config, listen, fd)
-    keep_only(FIREWALL)
     if fd is not None:
-        return supervise(lambda: _work(config, door))
+        keep_only(FIREWALL)
+        return supervise(lambda: _work(invocation.load(), _pair(fd)))
+    config = invocation.load()
+    door = _socket(config, listen)
+    keep_only(FIREWALL)
     _work(config, door)
     return Exit.OK
 
 
-def _door(config: "Config", listen: Path | None, fd: int | None) -> "Door":
-    from p2pfw.firewall.enforcer.doors import HandedOver, UnixDoor
+def _pair(fd: int) -> "Door":
+    from p2pfw.firewall.enforcer.doors import HandedOver
 
-    if fd is not None:
-        return HandedOver(socket.socket(fileno=fd))
+    return HandedOver(socket.socket(fileno=fd))
+
+
+def _socket(config: "Config", listen: Path | None) -> "Door":
+    from p2pfw.firewall.enforcer.doors import UnixDoor
+
     path = listen or config.enforcer.socket
     if path is None:
         raise CommandError(
@@ -61,9 +66,9 @@ def _door(config: "Config", listen: Path | None, fd: int | None) -> "Door":
 
 def _work(config: "Config", door: "Door") -> None:
     """Serve until no connection comes any more."""
-    from p2pfw.firewall.backends import Place, make_kernel
     from p2pfw.firewall.enforcer.doors import open_house
     from p2pfw.firewall.enforcer.serving import Desk
+    from p2pfw.firewall.place import Place, make_kernel
     from p2pfw.host.clock import SystemClock
     from p2pfw.host.supervisor import READY, Supervisor
     from p2pfw.host.surroundings import Surroundings

@@ -1,38 +1,11 @@
-"""Builds the firewall that the configuration asks for: the node's face of it, and the kernel behind the enforcer."""
+"""Builds the firewall that the configuration asks for, as the node sees it."""
 
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
-from p2pfw.errors import ConfigError, FirewallError
+from p2pfw.errors import ConfigError
 from p2pfw.firewall.adapter import KernelFirewall
 from p2pfw.firewall.dryrun import DryRunFirewall
 from p2pfw.firewall.enforcer.remote import Connect, RemoteKernel
-from p2pfw.firewall.kernel import Kernel
-from p2pfw.firewall.names import SetNames
-from p2pfw.firewall.netlink import IpsetLink
-from p2pfw.firewall.rules import Hook, parse_hooks
-from p2pfw.firewall.runner import ProgramRunner
+from p2pfw.firewall.place import Place
 from p2pfw.ports import Clock, Firewall
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where in the kernel, and how much of it: `[enforcer]`, checked. ConfigError when a value cannot be used."""
-
-    set_prefix: str
-    hook: Sequence[str]
-    max_entries: int
-    names: SetNames = field(init=False)
-    hooks: Sequence[Hook] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "names", SetNames(self.set_prefix))
-        object.__setattr__(self, "hooks", parse_hooks(self.hook))
-        if self.max_entries < 1:
-            raise ConfigError(f"max_entries {self.max_entries} leaves no room for a block")
 
 
 def make_firewall(backend: str, place: Place, clock: Clock, connect: Connect) -> Firewall:
@@ -42,24 +15,3 @@ def make_firewall(backend: str, place: Place, clock: Clock, connect: Connect) ->
     if backend != "ipset":
         raise ConfigError(f"backend {backend!r} is unknown", hint="ipset or dryrun")
     return KernelFirewall(RemoteKernel(connect, place.max_entries))
-
-
-def make_kernel(place: Place, clock: Clock) -> Kernel:
-    """The enforcer's; runs nothing yet."""
-    return Kernel(
-        ProgramRunner(),
-        place.names,
-        place.hooks,
-        max_entries=place.max_entries,
-        clock=clock,
-        link=_link_where_possible(),
-    )
-
-
-def _link_where_possible() -> IpsetLink | None:
-    """A sandbox may give no netlink socket; then everything goes through the programs, which say what is wrong."""
-    try:
-        return IpsetLink.open()
-    except FirewallError as error:
-        log.warning("ipset by its program only", extra={"error": str(error)})
-        return None

@@ -53,6 +53,7 @@ CONTRACT = {
     "restore",
     "uninstall-rules",
     "demo",
+    "enforcer",
     "service",
 }
 

@@ -9,11 +9,12 @@ import pytest
 from p2pfw.core.prefix import Prefix
 from p2pfw.errors import ConfigError, FirewallError
 from p2pfw.firewall.adapter import KernelFirewall
-from p2pfw.firewall.backends import Place, make_firewall
+from p2pfw.firewall.backends import make_firewall
 from p2pfw.firewall.dryrun import DryRunFirewall
 from p2pfw.firewall.enforcer.doors import no_enforcer
 from p2pfw.firewall.kernel import Kernel
 from p2pfw.firewall.names import SetNames
+from p2pfw.firewall.place import Place
 from p2pfw.firewall.rules import DEFAULT_HOOK, parse_hooks
 from p2pfw.firewall.runner import Output, Program
 from p2pfw.firewall.uninstall import uninstall
