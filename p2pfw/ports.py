@@ -32,6 +32,18 @@ class Clock(Protocol):
         ...
 
 
+class WatchedClock(Clock, Protocol):
+    """One that does not follow the system's when that jumps, until it is told to."""
+
+    def jump(self) -> float:
+        """Seconds by which the system's wall clock has jumped away from `now`; 0: it has not."""
+        ...
+
+    def follow(self) -> None:
+        """The system's is right: `now` is what it says."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelReport:
     """What the kernel holds of ours, as read by one check; nothing in it is assumed."""

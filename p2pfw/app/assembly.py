@@ -45,7 +45,7 @@ from p2pfw.core.identity import Certificate, NetworkId, NodeId, OwnerId, Signer,
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.protected import Strength
 from p2pfw.errors import PeerError
-from p2pfw.ports import Clock, FeedSource, Firewall, Machine, Store
+from p2pfw.ports import FeedSource, Firewall, Machine, Store, WatchedClock
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class Ports:
     firewall: Firewall
     feeds: FeedSource
     machine: Machine
-    clock: Clock
+    clock: WatchedClock
     random: Randomness
     memory_bytes: Callable[[], int]
     give_back_memory: Callable[[], None]

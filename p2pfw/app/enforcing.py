@@ -100,6 +100,11 @@ class Enforcing:
         self._allow_dirty = True
         return self._nudge()
 
+    def time_changed(self) -> int:
+        """The clock is another one: every end in the kernel is compared with it. Returns a ticket for `settle`."""
+        self._compare = True
+        return self._nudge()
+
     async def settle(self, ticket: int, within: float = 10.0) -> str:
         """Wait until the kernel has what the ticket stands for. Returns "" or why it does not (enforce mode)."""
         try:
@@ -355,23 +360,12 @@ class Enforcing:
     async def _replace(self) -> None:
         pace = Pace(self._clock)
         block: dict[int, int] = {}
-        for key in await self._best_first(pace):
+        for key in await self.shortage.in_order(self._wanted, self._clock, pace):
             until = self._end(key)
             if until is not None:
                 block[key] = until
             await pace.step()
         self.shortage.replaced(await self._firewall.replace(block))
-
-    async def _best_first(self, pace: Pace) -> Iterable[int]:
-        """What is adopted; where not all find room, what has the highest score first."""
-        keys = (key for key, _ in self._wanted.adopted())
-        if not self.shortage.overflows(self._wanted.families()):
-            return keys
-        scored: list[tuple[float, int]] = []
-        for key in keys:
-            scored.append((-self._wanted.score(key, self._clock.now()), key))
-            await pace.step()
-        return [key for _, key in sorted(scored)]
 
     async def _check(self) -> None:
         self._checked, self._unseen = self._clock.monotonic(), False

@@ -5,16 +5,15 @@ One task, one look a second; each look does little. What it finds goes the same 
 
 import asyncio
 import logging
-import statistics
 from collections.abc import Iterator
 from typing import Final
 
 from p2pfw import schema
 from p2pfw.app.assembly import Assembly
-from p2pfw.app.health import CLOCK_WARN
 from p2pfw.app.marks import FORCE
 from p2pfw.app.originating import MILLISECONDS
 from p2pfw.app.protecting import REFRESH
+from p2pfw.app.timekeeping import CLOCK, Timekeeping
 from p2pfw.core.announcement import FUTURE
 from p2pfw.core.duration import short_duration
 from p2pfw.errors import InputError, StoreError
@@ -23,10 +22,6 @@ from p2pfw.ports import Drop, DropAnnouncements, LocalRow
 log = logging.getLogger(__name__)
 
 EVERY: Final = 1.0
-CLOCK: Final = "clock"
-CLOCK_LIMIT: Final = 60.0
-"""Seconds by which the median of three or more peers must differ before this node falls silent (protocol 7)."""
-CLOCK_WITNESSES: Final = 3
 LAG_EVERY: Final = 0.05
 PEAK: Final = 1 << 20
 """Bytes of growth after which free memory is given back to the system."""
@@ -39,7 +34,8 @@ class Housekeeping:
         self._node = node
         self._refreshed = float("-inf")
         self._memory = node.ports.memory_bytes()
-        node.health.complaints += [self._store_lines, self._clock_lines, self._voice_lines]
+        self._timekeeping = Timekeeping(node)
+        node.health.complaints += [self._store_lines, self._voice_lines]
 
     async def run(self) -> None:
         """Every second, for ever."""
@@ -56,7 +52,7 @@ class Housekeeping:
         node.judging.dirty([*dropped.dirty, *node.domain.local.tick(now), *node.domain.waiting.tick(now)])
         node.whitelisting.prune(now)
         self._refresh_protection()
-        self._watch_clock()
+        self._timekeeping.tick()
         node.recording.watch_identity()
         self._give_back_memory()
         self._prune_marks(now)
@@ -97,30 +93,7 @@ class Housekeeping:
             self._refreshed = now
             self._node.whitelisting.changed(self._node.protecting.refresh())
 
-    # --- clocks ----------------------------------------------------------------------------------------------------
-
-    def _offsets(self) -> list[float]:
-        return [peer.offset for peer in self._node.gossip.peers() if peer.offset is not None]
-
-    def _watch_clock(self) -> None:
-        offsets = self._offsets()
-        originator = self._node.originator
-        wrong = len(offsets) >= CLOCK_WITNESSES and abs(statistics.median(offsets)) > CLOCK_LIMIT
-        if wrong:
-            originator.hold(CLOCK, f"its clock differs by {statistics.median(offsets):.0f} s from its peers'")
-        elif originator.is_held_by(CLOCK):
-            originator.release(CLOCK)
-            self._node.announcing.released()
-
-    def _clock_lines(self) -> Iterator[schema.HealthLine]:
-        for peer in self._node.gossip.peers():
-            if peer.offset is not None and abs(peer.offset) > CLOCK_WARN:
-                name = self._node.book.name_of(peer.node)
-                text = f"the clock of {name} differs from this machine's by {peer.offset:+.0f} s"
-                remedy = "set the clock of the one that is wrong (timedatectl, chrony)"
-                yield schema.HealthLine(level="warning", code="clock", text=text, remedy=remedy)
-
-    # --- other complaints ------------------------------------------------------------------------------------------
+    # --- complaints ----------------------------------------------------------------------------------------------
 
     def _store_lines(self) -> Iterator[schema.HealthLine]:
         failing = self._node.ports.store.failing

@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 
 from p2pfw import schema
+from p2pfw.app.pace import Pace
+from p2pfw.app.wanted import Wanted
 from p2pfw.core.prefix import is_v6, key_text
-from p2pfw.ports import Shortfall
+from p2pfw.ports import Clock, Shortfall
 
 ALARM: Final = 0.8
 """Share of max_entries from which on health warns."""
@@ -46,9 +48,16 @@ class Shortage:
         six = sum(map(is_v6, self._no_room)) + sum(map(is_v6, self._refused))
         return adopted[0] - (len(self) - six), adopted[1] - six
 
-    def overflows(self, adopted: tuple[int, int]) -> bool:
-        """True when not all find room: then it matters which are first."""
-        return max(adopted) > self._capacity
+    async def in_order(self, wanted: Wanted, clock: Clock, pace: Pace) -> Iterable[int]:
+        """What is adopted; where not all find room, what has the highest score first."""
+        keys = (key for key, _ in wanted.adopted())
+        if max(wanted.families()) <= self._capacity:
+            return keys
+        scored: list[tuple[float, int]] = []
+        for key in keys:
+            scored.append((-wanted.score(key, clock.now()), key))
+            await pace.step()
+        return [key for _, key in sorted(scored)]
 
     def to_try(self, installed: Collection[int]) -> Iterator[int]:
         """What may go in after all: what was refused (the reason may be gone), and what there is room for now."""

@@ -69,11 +69,11 @@ def _work(config: "Config", door: "Door") -> None:
     from p2pfw.firewall.enforcer.doors import open_house
     from p2pfw.firewall.enforcer.serving import Desk
     from p2pfw.firewall.place import Place, make_kernel
-    from p2pfw.host.clock import SystemClock
+    from p2pfw.host.clock import SteadyClock
     from p2pfw.host.supervisor import READY, Supervisor
     from p2pfw.host.surroundings import Surroundings
 
-    of, clock, machine = config.enforcer, SystemClock(), Surroundings()
+    of, clock, machine = config.enforcer, SteadyClock(), Surroundings()
     place = Place(set_prefix=of.set_prefix, hook=of.hook, max_entries=of.max_entries)
     desk = Desk(make_kernel(place, clock), of.max_entries, clock, lambda: [one.key for one in machine.hard()])
     supervisor = Supervisor()

@@ -14,4 +14,4 @@ def make_firewall(backend: str, place: Place, clock: Clock, connect: Connect) ->
         return DryRunFirewall(clock, place.max_entries)
     if backend != "ipset":
         raise ConfigError(f"backend {backend!r} is unknown", hint="ipset or dryrun")
-    return KernelFirewall(RemoteKernel(connect, place.max_entries))
+    return KernelFirewall(RemoteKernel(connect, place.max_entries, clock.now))

@@ -58,9 +58,16 @@ class FakeClock:
 
     def __init__(self, wall: float = START) -> None:
         self.wall, self.mono = wall, 1_000.0
+        self.ahead = 0.0
 
     def now(self) -> float:
         return self.wall
+
+    def jump(self) -> float:
+        return self.ahead
+
+    def follow(self) -> None:
+        self.wall, self.ahead = self.wall + self.ahead, 0.0
 
     def monotonic(self) -> float:
         return self.mono
@@ -82,6 +89,9 @@ class SkewedClock:
 
     def monotonic(self) -> float:
         return self.clock.mono
+
+    def jump(self) -> float:
+        return 0.0
 
 
 # --- the disk ----------------------------------------------------------------------------------------------------

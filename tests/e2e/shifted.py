@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from p2pfw.cli.main import main
-from p2pfw.firewall.enforcer import spawning
 from p2pfw.host import clock
 
 
@@ -23,6 +22,5 @@ class ShiftedClock(clock.SystemClock):
 
 SHIFT = Path(sys.argv[1])
 clock.SystemClock = ShiftedClock
-spawning.PROGRAM = (sys.executable, "-m", "tests.e2e.shifted", str(SHIFT))  # the enforcer's clock is the same
 sys.argv[:2] = ["p2pfw"]
 main()

@@ -11,12 +11,12 @@ that is too much as a whole is refused whole, and what the kernel holds stays.
                  changes than any list explains
 """
 
+import math
 import sys
 from array import array
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import chain
 from typing import Final
 
 from p2pfw.core.plan import MOST_TIMEOUT
@@ -24,14 +24,13 @@ from p2pfw.core.prefix import is_v6
 from p2pfw.core.ranges import OverlapMap, is_canonical, span
 from p2pfw.core.special import SPECIAL_RANGES, Space, special_overlap
 from p2pfw.errors import FirewallError
+from p2pfw.firewall.enforcer import protocol
 from p2pfw.firewall.enforcer.protocol import Columns
 
 WIDEST: Final = (8, 16)
 """Shortest lengths that are taken, IPv4 and IPv6."""
 COVERAGE: Final = (1 << 30, 1 << 59)
 """Most address space that is blocked at a time: a quarter of IPv4's addresses, and of 2000::/3's /64s."""
-CLOCK_SLACK: Final = 120
-"""Seconds by which an end may lie behind the longest timeout: the node's clock was read a moment earlier."""
 REFILL_SECONDS: Final = 10
 """In which as many changes become allowed as a set may hold entries; four times as many may come at once."""
 BURST: Final = 4
@@ -172,11 +171,11 @@ class Guard:
         return Objection.ALLOWED if self._allowed.touches(*span(key)) else None
 
     def _screen(self, part: Columns, now: float, entries: dict[int, int], refused: dict[int, Objection]) -> None:
-        ends = part.extras[0]
-        latest = int(now) + MOST_TIMEOUT + CLOCK_SLACK
-        odd = bool(ends) and (min(ends) == 0 or max(ends) > latest)
+        left = part.extras[0]
+        latest = math.floor(now) + MOST_TIMEOUT
+        odd = bool(left) and (min(left) == 0 or max(left) > MOST_TIMEOUT)
         wrong = [*self._suspects4(part.keys4), *part.keys6] if not odd else list(part)
-        passed = dict(zip(chain(part.keys4, part.keys6), ends, strict=True))
+        passed = protocol.read_entries(part, now)
         for key in wrong:
             objection = self.objection(key) or (_late(passed[key], latest) if odd else None)
             if objection is not None:

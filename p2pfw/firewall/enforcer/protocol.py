@@ -3,7 +3,7 @@
     frame     = length (u32) | kind (u8) | payload, `length` bytes of it; at most MAX_PAYLOAD
     request   = any number of ENTRIES and KEYS frames, then one frame of the kind that says what to do with them
     answer    = any number of ENTRIES, COUNTS, NO_ROOM and REFUSED frames, then DONE, or FAILED and why
-    ENTRIES   = count4, count6 (u32 each) | keys | ends      what is blocked until when, both columns of u64
+    ENTRIES   = count4, count6 (u32 each) | keys | left      what is blocked for how many more seconds, columns of u64
     KEYS      = count4, count6 | keys
     COUNTS    = count4, count6 | keys | packets | bytes
     NO_ROOM   = count4, count6 | keys                        what a set has no room for
@@ -12,15 +12,17 @@
 Columns of fixed-size numbers in this machine's byte order: both ends are on it, and an `array` reads them at the speed
 of memory. The key of an IPv4 prefix (core.prefix) is one u64; one of IPv6 is three columns: the upper and the lower
 half of its address, and its length. A request carries no text at all; answers carry words for the operator. One
-request at a time, answered in order; what is not understood ends the connection.
+request at a time, answered in order; what is not understood ends the connection. Times are seconds from now (0: no
+end), as in the kernel: what one of the two believes of the wall clock is no business of the other.
 """
 
+import math
 import struct
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from p2pfw.core.prefix import is_v6
@@ -28,6 +30,8 @@ from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 
 VERSION: Final = 1
 MAX_PAYLOAD: Final = 4 << 20
+GONE: Final = (1 << 64) - 1
+"""Seconds left of what has ended: to be removed."""
 PART: Final = 32_768
 """Entries in one frame."""
 HEADER: Final = struct.Struct("=IB")
@@ -168,10 +172,19 @@ class _Reader:
         return read
 
 
-def entries(items: Mapping[int, int]) -> Iterator[Frame]:
-    """Frames with what is to be blocked until when, in the order of `items` within each family."""
+def entries(items: Mapping[int, int], clock: Callable[[], float]) -> Iterator[Frame]:
+    """Frames with what is blocked until when (Unix seconds, 0: no end), in the order of `items` within each family."""
     for keys in _parts(items):
-        yield Frame(Kind.ENTRIES, pack(keys, [items[key] for key in keys]))
+        now = math.floor(clock())
+        ends = [items[key] for key in keys]
+        yield Frame(Kind.ENTRIES, pack(keys, [end - now if end > now else GONE if end else 0 for end in ends]))
+
+
+def read_entries(columns: Columns, now: float) -> dict[int, int]:
+    """Key → end in Unix seconds, 0: none. What had ended ends at this second."""
+    begin = math.floor(now)
+    ends = [0 if not left else begin if left == GONE else begin + left for left in columns.extras[0]]
+    return dict(zip(chain(columns.keys4, columns.keys6), ends, strict=True))
 
 
 def keys_of(keys: Iterable[int], kind: Kind = Kind.KEYS) -> Iterator[Frame]:

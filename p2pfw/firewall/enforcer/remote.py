@@ -32,8 +32,9 @@ _EXTRAS: Final = {Kind.ENTRIES: 1, Kind.COUNTS: 2, Kind.NO_ROOM: 0, Kind.REFUSED
 class RemoteKernel:
     """`firewall.kernel.Kernel`, in the enforcer's process."""
 
-    def __init__(self, connect: Connect, max_entries: int) -> None:
-        self._max_entries = max_entries
+    def __init__(self, connect: Connect, max_entries: int, clock: Callable[[], float]) -> None:
+        """`clock` gives Unix seconds."""
+        self._max_entries, self._clock = max_entries, clock
         self._work = _Line(connect, Role.WORK)
         self._look = _Line(connect, Role.LOOK)
         self._allowed: frozenset[int] | None = None
@@ -49,18 +50,18 @@ class RemoteKernel:
         heard = self._ask([Frame(Kind.MEMBERSHIP)], self._max_entries)
         held: dict[int, int] = {}
         for part in heard.parts(Kind.ENTRIES):
-            held.update(zip(part, part.extras[0], strict=True))
+            held |= protocol.read_entries(part, self._clock())
         return held
 
     def apply(self, add: Mapping[int, int], remove: Collection[int]) -> Shortfall:
         """See Kernel."""
-        request = [*protocol.entries(add), *protocol.keys_of(remove), Frame(Kind.APPLY)]
+        request = [*protocol.entries(add, self._clock), *protocol.keys_of(remove), Frame(Kind.APPLY)]
         return self._ask(request, len(add) + len(remove)).shortfall()
 
     def replace(self, block: Mapping[int, int]) -> Shortfall:
         """See Kernel."""
         kept, beyond = _roomy(block, self._max_entries)
-        short = self._ask([*protocol.entries(kept), Frame(Kind.REPLACE)], len(kept)).shortfall()
+        short = self._ask([*protocol.entries(kept, self._clock), Frame(Kind.REPLACE)], len(kept)).shortfall()
         return Shortfall(no_room=beyond | short.no_room, refused=short.refused)
 
     def allow(self, allow: frozenset[int]) -> None:

@@ -116,7 +116,7 @@ class Desk:
     def _membership(self) -> Answer:
         held = self._kernel.membership()
         self._guard.held(held)
-        return chain(protocol.entries(held), [_DONE])
+        return chain(protocol.entries(held, self._clock.now), [_DONE])
 
     def _change(self, request: "Request") -> Answer:
         """APPLY or REPLACE."""

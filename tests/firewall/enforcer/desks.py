@@ -74,7 +74,7 @@ def office(**options):
 @contextmanager
 def node(at, room=1_000):
     """A node's way to the kernel."""
-    remote = RemoteKernel(at.connect, room)
+    remote = RemoteKernel(at.connect, room, at.clock.now)
     try:
         yield remote
     finally:

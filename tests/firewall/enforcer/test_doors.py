@@ -12,6 +12,7 @@ from p2pfw.firewall.enforcer.doors import MOST, HandedOver, UnixDoor, by_handing
 from p2pfw.firewall.enforcer.remote import RemoteKernel
 from p2pfw.local import socketfile
 from tests.firewall.enforcer.desks import office
+from tests.firewall.fake_kernel import FakeClock
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_connections_are_handed_over_until_the_node_is_gone(pair):
         house = threading.Thread(target=open_house, args=(HandedOver(theirs), at.desk))
         house.start()
         for _ in range(3):
-            remote = RemoteKernel(by_handing_over(ours), 10)
+            remote = RemoteKernel(by_handing_over(ours), 10, FakeClock().now)
             remote.survey()
             remote.close()
         ours.close()

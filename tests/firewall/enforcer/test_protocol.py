@@ -12,7 +12,9 @@ from p2pfw.firewall.enforcer.protocol import HEADER, MAX_PAYLOAD, Frame, Kind, P
 END = 1_700_000_000
 hosts4 = st.integers(0, (1 << 32) - 1).map(lambda address: v4_key(address, 32))
 hosts6 = st.integers(0, (1 << 128) - 1).map(lambda address: v6_key(address, 128))
-tables = st.dictionaries(hosts4 | hosts6, st.integers(0, (1 << 64) - 1), max_size=60)
+NOW = 1_700_000_000.5
+ends = st.just(0) | st.integers(int(NOW), int(NOW) + (1 << 32))
+tables = st.dictionaries(hosts4 | hosts6, ends, max_size=60)
 
 
 def read(data):
@@ -33,9 +35,9 @@ def read(data):
 def test_entries_come_out_as_they_went_in(table):
     """Both families, in order within each."""
     found = {}
-    for frame in protocol.entries(table):
+    for frame in protocol.entries(table, lambda: NOW):
         columns = protocol.unpack(protocol.read_frame(read(frame.encode())).payload, extras=1)
-        found.update(zip(columns, columns.extras[0], strict=True))
+        found |= protocol.read_entries(columns, NOW)
 
     assert found == table
     for six in (False, True):
@@ -56,7 +58,7 @@ def test_counts_come_out_as_they_went_in(table):
 def test_a_million_entries_are_many_frames_of_bounded_size():
     """No frame is longer than what is taken."""
     table = dict.fromkeys((v6_key(number, 128) for number in range(2 * protocol.PART + 1)), END)
-    frames = list(protocol.entries(table))
+    frames = list(protocol.entries(table, lambda: NOW))
 
     assert len(frames) == 3
     assert all(len(frame.payload) <= MAX_PAYLOAD for frame in frames)
@@ -134,3 +136,11 @@ def test_an_answer_without_words_is_an_error_all_the_same():
     """And a frame is what it says."""
     assert str(protocol.read_failed(b"")) == ""
     assert Frame(Kind.DONE).encode() == HEADER.pack(0, Kind.DONE)
+
+
+def test_the_clocks_of_the_two_ends_may_differ():
+    """What has ten seconds left has ten seconds left; what has ended is gone."""
+    (frame,) = protocol.entries({v4_key(1, 32): 110, v4_key(2, 32): 90, v4_key(3, 32): 0}, lambda: 100.9)
+    there = protocol.read_entries(protocol.unpack(frame.payload, extras=1), 5_000.2)
+
+    assert there == {v4_key(1, 32): 5_010, v4_key(2, 32): 5_000, v4_key(3, 32): 0}

@@ -12,6 +12,7 @@ from p2pfw.firewall.enforcer.remote import RemoteKernel, release
 from p2pfw.firewall.enforcer.stream import receiver, send
 from p2pfw.firewall.runner import Output, Program
 from tests.firewall.enforcer.desks import OWN, SOON, node, office
+from tests.firewall.fake_kernel import FakeClock
 
 HOST = Prefix.parse("203.0.113.9").key
 SIX = Prefix.parse("2001:db8:bad::/48").key
@@ -136,7 +137,7 @@ def test_where_nobody_is_the_error_is_the_connectors():
         tries.append(1)
         raise FirewallError("no enforcer answers")
 
-    remote = RemoteKernel(nobody, 10)
+    remote = RemoteKernel(nobody, 10, FakeClock().now)
     for _ in range(2):
         with pytest.raises(FirewallError, match="no enforcer answers"):
             remote.start()
@@ -165,7 +166,7 @@ def test_an_answer_that_is_none_is_an_error_and_not_the_end(answer):
         broken.append(theirs)
         return ours
 
-    remote = RemoteKernel(connect, 10)
+    remote = RemoteKernel(connect, 10, FakeClock().now)
     remote._work.open()
     asked[0].sendall(answer)
     asked[0].shutdown(socket.SHUT_WR)

@@ -123,7 +123,7 @@ def test_a_connection_does_what_it_is_for(working, role, kind):
 def test_half_a_batch_is_none(working):
     """The node dies in the middle of a replacement: what is held stays."""
     connection = greeted(working)
-    frames = list(protocol.entries({v4_key(45 << 24 | number, 32): SOON for number in range(100)}))
+    frames = list(protocol.entries({v4_key(45 << 24 | number, 32): SOON for number in range(100)}, working.clock.now))
     send(connection, frames)
     connection.close()
     for thread in working.threads:
