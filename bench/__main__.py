@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from bench import asking, bulk, drops, kernel, pure, through, weigh
+from bench import asking, bulk, drops, kernel, million, pure, singles, through, weigh
 from bench.measure import FULL, QUICK, Scale, machine
 from bench.table import Row, markdown, plain
 
@@ -20,8 +20,10 @@ BENCHMARKS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "judge": pure.judge,
     "memory": weigh.memory,
     "local": drops.local,
+    "singles": singles.singles,
     "neighbour": drops.neighbour,
     "kernel": kernel.changes,
+    "million": million.million,
     "packets": through.packets,
     "import": bulk.import_list,
     "why": asking.why,

@@ -26,7 +26,7 @@ def changes(scale: Scale) -> Iterator[Row]:
         link = IpsetLink(host.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER))
         runner = ProgramRunner(through=host.namespace.command([]))
         hooks, clock = parse_hooks([DEFAULT_HOOK]), SystemClock()
-        kernel = Kernel(runner, SetNames("p2pfw"), hooks, max_entries=1 << 20, clock=clock, link=link)
+        kernel = Kernel(runner, SetNames("p2pfw"), hooks, max_entries=1 << 21, clock=clock, link=link)
         kernel.start()
         kernel.allow(frozenset())
         kernel.replace(dict.fromkeys(hosts(scale.entries), _soon()))

@@ -3,11 +3,12 @@
 Gives way to the loop: a million entries take seconds. What changes meanwhile is known to the caller, and not wrong.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from p2pfw.app.pace import Pace
 from p2pfw.core.plan import TOLERANCE, is_right
+from p2pfw.core.prefix import is_v6
 from p2pfw.ports import Clock
 
 
@@ -18,10 +19,12 @@ class Differences:
     keys: set[int] = field(default_factory=set)
     wrong: int = 0
     """How many of these nobody knew of."""
+    installed: tuple[int, int] = (0, 0)
+    """How many entries of IPv4 and of IPv6 there are."""
 
 
 async def differences(
-    installed: Mapping[int, int],
+    installed: dict[int, int],
     adopted: Iterable[tuple[int, int]],
     end: Callable[[int], int | None],
     is_known: Callable[[int], bool],
@@ -29,10 +32,13 @@ async def differences(
 ) -> Differences:
     """Entries that should not be there, or not as they are, or that should be there and are not.
 
-    `end`: how an entry should be (core.plan). `is_known`: on its way already, or known not to go in.
+    `end`: how an entry should be (core.plan). `is_known`: on its way already, or known not to go in. `installed` is used
+    up: a million entries that are let go at once are a stall of their own.
     """
     found, pace = Differences(), Pace(clock)
+    six = 0
     for key, until in installed.items():
+        six += is_v6(key)
         wanted = end(key)
         if wanted is None or not is_right(wanted, until, clock.now()):
             ends_now = 0 < until <= clock.now() + TOLERANCE
@@ -43,5 +49,9 @@ async def differences(
         if key not in installed and not is_known(key) and end(key) is not None:
             found.wrong += 1
             found.keys.add(key)
+        await pace.step()
+    found.installed = len(installed) - six, six
+    while installed:
+        installed.popitem()
         await pace.step()
     return found

@@ -312,7 +312,7 @@ class Enforcing:
             installed = await self._firewall.membership()
             self._audited = self._clock.monotonic()
             found = await differences(installed, self._wanted.adopted(), self._end, self._is_known, self._clock)
-            self._dirty.update(found.keys, self.shortage.to_try(installed))
+            self._dirty.update(found.keys, self.shortage.to_try(found.installed))
             if found.wrong and not self._compare:
                 self._drift.repaired(["membership"], self._audited)
             self._compare = False

@@ -3,7 +3,7 @@
 Kept so that nothing is said to be installed which is not, and so that room which opens is used, the best first.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from p2pfw import schema
@@ -59,10 +59,13 @@ class Shortage:
             await pace.step()
         return [key for _, key in sorted(scored)]
 
-    def to_try(self, installed: Collection[int]) -> Iterator[int]:
-        """What may go in after all: what was refused (the reason may be gone), and what there is room for now."""
+    def to_try(self, installed: tuple[int, int]) -> Iterator[int]:
+        """What may go in after all: what was refused (the reason may be gone), and what there is room for now.
+
+        `installed`: how many entries of IPv4 and of IPv6 there are.
+        """
         yield from self._refused
-        room = [self._capacity - count for count in _families(installed)]
+        room = [self._capacity - count for count in installed]
         for key in self._no_room:
             if room[is_v6(key)] > 0:
                 room[is_v6(key)] -= 1
@@ -85,8 +88,3 @@ class Shortage:
             text = f"the enforcer refuses {len(self._refused)} adopted prefixes; {key_text(key)}: {why}"
             remedy = "if this stays, compare the whitelist and this machine's addresses: p2pfw allow list --protected"
             yield schema.HealthLine(level="warning", code="refused-by-enforcer", text=text, remedy=remedy)
-
-
-def _families(keys: Collection[int]) -> tuple[int, int]:
-    six = sum(map(is_v6, keys))
-    return len(keys) - six, six
