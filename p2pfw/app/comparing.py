@@ -32,8 +32,8 @@ async def differences(
 ) -> Differences:
     """Entries that should not be there, or not as they are, or that should be there and are not.
 
-    `end`: how an entry should be (core.plan). `is_known`: on its way already, or known not to go in. `installed` is used
-    up: a million entries that are let go at once are a stall of their own.
+    `end`: how an entry should be (core.plan). `is_known`: on its way already, or known not to go in. `installed` is
+    used up: a million entries that are let go at once are a stall of their own.
     """
     found, pace = Differences(), Pace(clock)
     six = 0
