@@ -42,6 +42,10 @@ class Wants:
         return len(self.ends), 0
 
 
+LOCK_HELD = 10.0
+"""Seconds; twice as long as any of our commands waits for the lock."""
+
+
 class Counted(Enforcing):
     """It says how often it looked."""
 
@@ -110,15 +114,18 @@ def whole(box: Box, worker: Enforcing) -> bool:
 
 
 async def test_a_lock_that_is_held_is_told_and_healed_when_it_is_free(lab: Lab, tmp_path: Path):
-    """Legacy only: while somebody holds it nothing can be put right, and nothing else is claimed."""
+    """Legacy only: while somebody holds it, for ten seconds, nothing can be put right and nothing else is claimed."""
     box = Box(lab.host("victim"), tmp_path)
     box.choose("legacy")
     async with working(box) as worker:
         box.sh("iptables -w 5 -t raw -F")
         holder = box.host.popen(["flock", "/run/xtables.lock", "cat"], stdin=subprocess.PIPE)
         with holder:
+            begun = SystemClock().monotonic()
             await until(lambda: worker.last_error)
             held_for = worker.last_error
+            assert not worker.enforcing
+            await asyncio.sleep(LOCK_HELD - (SystemClock().monotonic() - begun))
             assert not worker.enforcing
             assert holder.stdin is not None
             holder.stdin.close()
