@@ -377,6 +377,7 @@ class Enforcing:
                 return
         self.report = await self._firewall.check(*expected)
         self._drift.repaired(self.report.repaired, self._checked)
+        self._ruled = self.report.enforcing or bool(self.report.waiting)  # taken out past us (panic): asked for anew
         if self.report.membership_suspect:
             self._compare = True
             self._nudge()

@@ -548,6 +548,21 @@ async def _play(history: list[tuple]) -> None:  # noqa: C901, PLR0912  # one bra
         assert bench.firewall.held() == {}
 
 
+async def test_rules_that_were_taken_out_past_the_node_come_back():
+    """By a panic that did not reach it: what is wanted is the mode, and until the rule is back nothing is claimed."""
+    bench = Bench()
+    bench.want(2)
+    await bench.steps(2)
+    bench.firewall.ruled = False
+    await bench.worker.step()
+    claimed = bench.worker.enforcing
+    await bench.steps(2)
+
+    assert not claimed
+    assert bench.firewall.ruled
+    assert bench.worker.enforcing
+
+
 # --- room, and the guard ---------------------------------------------------------------------------------------------
 
 

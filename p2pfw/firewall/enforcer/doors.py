@@ -41,13 +41,18 @@ class HandedOver:
 
     def accept(self) -> socket.socket | None:
         """See Door. None when the node is gone."""
-        data, descriptors, _, _ = socket.recv_fds(self._control, 1, MOST)
-        if not data:
-            return None
-        first, *others = descriptors
-        for one in others:
-            os.close(one)
-        return socket.socket(fileno=first)
+        while True:
+            data, descriptors, _, _ = socket.recv_fds(self._control, 1, MOST)
+            if not data:
+                return None
+            for one in descriptors[1:]:
+                os.close(one)
+            for one in descriptors[:1]:
+                try:
+                    return socket.socket(fileno=one)
+                except OSError:
+                    log.warning("connection refused", extra={"reason": "what was handed over is no socket"})
+                    os.close(one)
 
 
 class UnixDoor:

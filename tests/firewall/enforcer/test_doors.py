@@ -51,6 +51,19 @@ def test_what_was_handed_over_waits_for_the_next_enforcer(pair):
     taken.close()
 
 
+def test_what_is_no_connection_is_dropped(pair, tmp_path):
+    """Nothing, a file, two at once: the enforcer goes on to the next."""
+    ours, theirs = pair
+    with (tmp_path / "file").open("wb") as file:
+        ours.send(b"+")
+        socket.send_fds(ours, [b"+"], [file.fileno()])
+    one, other = socket.socketpair()
+    socket.send_fds(ours, [b"+"], [one.fileno(), other.fileno()])
+    with one, other, HandedOver(theirs).accept() as taken:
+        taken.sendall(b"here")
+        assert other.recv(4) == b"here"
+
+
 def test_an_enforcer_that_is_gone_is_said(pair):
     """With what to do: the node cannot start another one."""
     ours, theirs = pair
