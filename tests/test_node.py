@@ -14,6 +14,7 @@ from p2pfw.core.identity import DAY, NodeId, SigningKey, Uses, certify
 from p2pfw.core.prefix import Prefix
 from p2pfw.core.verdict import Decision
 from p2pfw.errors import AlreadyRunningError, KeyFileError
+from p2pfw.firewall.enforcer.doors import no_enforcer
 from p2pfw.node import Node, join_offline, read_keys, run_node
 from p2pfw.operations import Caller
 from p2pfw.ports import PeerRow, Put, Setting
@@ -71,7 +72,7 @@ class Life:
             store = SqliteStore.open(self.config.node.state_dir)
             await self._found(store)
             try:
-                self.node = Node(self.config, store, store.settings())
+                self.node = Node(self.config, store, store.settings(), no_enforcer)
                 self.rounds += 1
                 again = await self.node.run(alone=False)
             finally:
@@ -285,7 +286,7 @@ async def test_what_the_kernel_held_is_adopted_until_it_is_judged(tmp_path, live
     await life.stop()
     store = SqliteStore.open(config.node.state_dir)
     await store.commit(Setting(name="mode", value="enforce"))
-    node = Node(config, store, store.settings())
+    node = Node(config, store, store.settings(), no_enforcer)
     await node.assembly.ports.firewall.start()
     await node.assembly.ports.firewall.apply({Prefix.parse(BAD).key: 0}, [])
     node.assembly.modes.begin(store.settings())
