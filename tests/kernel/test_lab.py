@@ -148,7 +148,8 @@ def test_closing_ends_everything_inside_and_nothing_else():
         lab = lab_or_skip()
         host = lab.host("host")
         stubborn = host.popen(
-            ["sh", "-c", "trap '' TERM; setsid sleep 1001 >/dev/null & echo up; wait"], stdout=subprocess.PIPE
+            ["sh", "-c", "trap '' TERM; setsid sleep 1001 >/dev/null & echo up; while :; do wait; done"],
+            stdout=subprocess.PIPE,
         )
         with stubborn:
             assert stubborn.stdout.readline() == b"up\n"
