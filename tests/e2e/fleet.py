@@ -39,6 +39,21 @@ def until(fact, patience=PATIENCE):
     return value
 
 
+def children(pid):
+    """Processes that this one started."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def enforcer_of(server):
+    """(the process that waits, the one that works for it), once both are there."""
+    (waits,) = until(lambda: children(server.process.pid))
+    (works,) = until(lambda: children(waits))
+    return waits, works
+
+
 @dataclass(frozen=True)
 class Peer:
     """A line of another's configuration."""

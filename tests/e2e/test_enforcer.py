@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from p2pfw.host.capabilities import FIREWALL, mask
-from tests.e2e.fleet import Owner, Server, until
+from tests.e2e.fleet import Owner, Server, enforcer_of, until
 from tests.e2e.invariants import Watch
 from tests.e2e.shapes import firehol
 from tests.netns import lab_or_skip
@@ -46,21 +46,6 @@ def facts(pid):
     """What the kernel says of a process: (effective, permitted, inheritable, bounding, no_new_privs)."""
     found = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
     return tuple(int(found[name], 16) for name in ("CapEff", "CapPrm", "CapInh", "CapBnd", "NoNewPrivs"))
-
-
-def children(pid):
-    """Processes that this one started."""
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def enforcer_of(server):
-    """(the process that waits, the one that works for it), once both are there."""
-    (waits,) = until(lambda: children(server.process.pid))
-    (works,) = until(lambda: children(waits))
-    return waits, works
 
 
 def gone(pid):

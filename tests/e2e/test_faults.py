@@ -1,4 +1,4 @@
-"""The k-th system call fails, in a node that runs and in the programs it starts: nothing acknowledged is lost.
+"""The k-th system call fails, in a node, its enforcer and the programs that it starts: nothing acknowledged is lost.
 
 strace makes the kernel answer with an error of its choice. Whatever that hits (the database, a socket, a pipe to
 ipset), a success that was answered stays true, a failure is answered or seen as a broken connection, and once the
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Owner, Server, until
+from tests.e2e.fleet import Owner, Server, enforcer_of, until
 from tests.netns import lab_or_skip
 from tests.scale import trials
 
@@ -43,13 +43,14 @@ def server(tmp_path_factory):
 
 @contextlib.contextmanager
 def failing(server, call, error, kth):
-    """While this lasts, every fifth such call fails, from the k-th on; the node's own and its programs'."""
-    pid = server.process.pid
+    """While this lasts, every fifth such call fails, from the k-th on; the node's, the enforcer's, its programs'."""
+    pids = (server.process.pid, *enforcer_of(server))
     injection = f"inject={call}:error={error}:when={kth}+5"
-    command = ["strace", "-I", "1", "-f", "-p", str(pid), "-e", f"trace={call}", "-e", injection, "-o", "/dev/null"]
+    of = [word for pid in pids for word in ("-p", str(pid))]
+    command = ["strace", "-I", "1", "-f", *of, "-e", f"trace={call}", "-e", injection, "-o", "/dev/null"]
     tracer = server.host.popen(command, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: traced(pid) or tracer.poll() is not None)
+        until(lambda: all(map(traced, pids)) or tracer.poll() is not None)
         assert tracer.poll() is None, "strace ended"
         yield
     finally:

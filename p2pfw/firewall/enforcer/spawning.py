@@ -52,11 +52,15 @@ def supervise(work: Callable[[], None]) -> int:
     failures = 0
     while True:
         began = time.monotonic()
-        child = _forked(work)
-        if _status_of(child) == 0:
-            return 0
+        try:
+            child = _forked(work)
+        except OSError as error:
+            log.error("the enforcer's worker cannot be started", extra={"error": error.strerror})  # noqa: TRY400
+        else:
+            if _status_of(child) == 0:
+                return 0
+            log.error("the enforcer's worker died; another one takes its place", extra={"pid": child})
         failures = 0 if time.monotonic() - began >= LASTED else failures + 1
-        log.error("the enforcer's worker died; another one takes its place", extra={"pid": child})
         time.sleep(PAUSE[min(failures, len(PAUSE) - 1)])
 
 
