@@ -55,7 +55,7 @@ def supervise(work: Callable[[], None]) -> int:
         try:
             child = _forked(work)
         except OSError as error:
-            log.error("the enforcer's worker cannot be started", extra={"error": error.strerror})  # noqa: TRY400
+            log.error("the enforcer's worker cannot be started", extra={"error": error.strerror})
         else:
             if _status_of(child) == 0:
                 return 0
