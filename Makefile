@@ -43,8 +43,8 @@ bench: .venv/installed-test  ## the budgets of the design, as ratios beside othe
 	.venv/bin/python -m bench
 
 soak: .venv/installed-test  ## the long form of the tests: full sweeps instead of samples; hours
-	P2PFW_SOAK=1 $(PYTEST) --timeout=0 -n $(WORKERS) --dist worksteal -m 'not alone'
-	P2PFW_SOAK=1 $(PYTEST) --timeout=0 -m alone
+	P2PFW_SOAK=1 $(PYTEST) --timeout=0 -o faulthandler_timeout=0 -n $(WORKERS) --dist worksteal -m 'not alone'
+	P2PFW_SOAK=1 $(PYTEST) --timeout=0 -o faulthandler_timeout=0 -m alone
 
 clean:  ## remove .venv and everything else that was made
 	rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .ruff_cache .pytest_cache \
