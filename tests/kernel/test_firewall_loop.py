@@ -93,14 +93,15 @@ async def test_it_is_healed_within_two_seconds(box: Box, record_property: Callab
     """
     took: list[float] = []
     looks: list[int] = []
-    async with working(box) as worker:
-        for number in range(trials(4, 20)):
-            repairs = sum(worker.drift.values())
-            await asyncio.to_thread(box.sh, "ip6tables -w 5 -t raw -F; ipset flush")
-            done = worker.looks
-            took.append(await until(lambda old=repairs: sum(worker.drift.values()) >= old + 2 and whole(box, worker)))
-            looks.append(worker.looks - done)
-            await until(lambda turn=number: SystemClock().now() % 1 > turn * 0.37 % 0.9)
+    for _ in range(trials(1, 5)):
+        async with working(box) as worker:  # anew: what is undone five times a minute is put right with pauses
+            for number in range(4):
+                repairs = sum(worker.drift.values())
+                await asyncio.to_thread(box.sh, "ip6tables -w 5 -t raw -F; ipset flush")
+                done = worker.looks
+                took.append(await until(lambda w=worker, n=repairs + 2: sum(w.drift.values()) >= n and whole(box, w)))
+                looks.append(worker.looks - done)
+                await until(lambda turn=number: SystemClock().now() % 1 > turn * 0.37 % 0.9)
     took.sort()
     record_property("figure", f"healed after {took[len(took) // 2]:.2f} s (median), {took[-1]:.2f} s (longest)")
 
