@@ -615,3 +615,17 @@ def test_a_verdict_takes_at_most_130_bytes():
     tracemalloc.stop()
     assert adoption.count(Decision.ADOPT) == len(keys)
     assert used <= 130
+
+
+def test_the_score_says_who_finds_room_first():
+    """What the operator said comes before all that is a matter of score, and more trust before less."""
+    book, adoption = made(a=0.9, b=0.9)
+    strong, stronger, own = key("203.0.113.7"), key("203.0.113.8"), key("203.0.113.9")
+    book.say(strong, said("a", ttl=DAY))
+    book.say(stronger, said("a", ttl=DAY), said("b", ttl=DAY))
+    book.say(own, by_operator())
+    judged(adoption, book)
+    scores = [adoption.score(one, NOW) for one in (strong, stronger, own)]
+
+    assert scores[0] < scores[1] < scores[2]
+    assert scores[2] == float("inf")
