@@ -3,15 +3,17 @@
 State, not events: a key is marked dirty when something about it may have changed (a statement, trust, the whitelist,
 time), and `judge_some` asks the policy again. A verdict is one packed integer in one dictionary beside the ledger's
 own key object; when time alone changes a verdict, the wheel marks it. What needs memory lives here: who was adopted
-before (hysteresis), the fleet's address budgets, the limiter of flips. Makes no statements and drops no packets.
+before (hysteresis), the fleet's address budgets, what each voice may have adopted, the limiter of flips. Makes no
+statements and drops no packets.
 """
 
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
+from p2pfw.core.allowance import Allowances
 from p2pfw.core.budget import FleetBudget
 from p2pfw.core.explain import Explanation
 from p2pfw.core.flips import FlipLimiter
@@ -35,16 +37,22 @@ from p2pfw.core.prefix import PrefixKey, is_v6
 from p2pfw.core.prefixmap import PrefixMap
 from p2pfw.core.statement import Statement
 from p2pfw.core.verdict import Decision, Reason, Verdict
+from p2pfw.core.voices import THRESHOLDS, VOICES_NEEDED
 from p2pfw.core.wheel import Wheel
 
 __all__ = ["REFILL", "Adoption", "Change", "Word"]
 
 _SCORED: Final = frozenset(code(Decision.ADOPT, reason) for reason in (Reason.OK, Reason.LOCAL))
 """What the score adopted: only that is kept by hysteresis."""
+_FLEET: Final = code(Decision.ADOPT, Reason.FLEET)
+_LIMITED: Final = frozenset(code(Decision.HOLD, reason) for reason in (Reason.LIMIT, Reason.DENSITY))
+"""What is held for the limits of those whose number it has (0: for another reason)."""
 _SIGNED: Final = frozenset(code(Decision.ADOPT, reason) for reason in (Reason.OK, Reason.FLEET))
 """What other nodes' words adopted: what the limiter of flips watches."""
 REFILL: Final = 60
-"""Seconds between looking again at what a full budget held back."""
+"""Seconds between looking again at what a full budget or limit held back."""
+HOST_NETWORK: Final = 8
+"""Bits by which the network is wider than a host that the rule of density speaks of."""
 
 
 class Change(NamedTuple):
@@ -68,8 +76,9 @@ class Change(NamedTuple):
 
 
 _Considered = tuple[Verdict, int, tuple[NodeId, ...], Set[NodeId], bool]
-"""Verdict; number of the node whose budget it takes from, 0: nobody's; nodes whose word found no room there; everybody
-whose word was set aside; adopted before. No class: a full judgement makes one for each prefix."""
+"""Verdict; number of whose limits it takes from or is held for (a node of the fleet, or a group of voices; 0: nobody);
+nodes of the fleet whose word found no room; everybody whose word was set aside; adopted before. No class: a full
+judgement makes one for each prefix."""
 
 
 class Adoption:
@@ -93,6 +102,8 @@ class Adoption:
         self._alike = 0
         self._flips = FlipLimiter()
         self._budget = FleetBudget()
+        self.allowances = Allowances(policy.trust.most)
+        self._doubted: set[PrefixKey] = set()
         self._over: dict[PrefixKey, tuple[NodeId, ...]] = {}
         self._over_budget: Counter[NodeId] = Counter()
         self._refill_at: float | None = None
@@ -122,12 +133,27 @@ class Adoption:
         """
         self._before.update(keys)
 
+    def doubt(self, keys: Iterable[PrefixKey]) -> None:
+        """The operator knows better: what is adopted is judged as if it never had been (no hysteresis)."""
+        keys = list(keys)
+        self._doubted.update(keys)
+        self.mark(keys)
+
     def tick(self, now: float) -> None:
         """Mark what time alone may have changed."""
         self.mark(self._wheel.due(now))
         if self._refill_at is not None and self._refill_at <= now:
             self._refill_at = None
             self.mark(self._over)
+            if self.allowances.held:
+                self.mark(self.allowances.with_room(self._held(), now))
+                self._refill_at = now + REFILL
+
+    def _held(self) -> Iterator[tuple[PrefixKey, int]]:
+        """What is held for somebody's limits, and the number of whose."""
+        for key, packed in self._verdicts.items():
+            if code_of(packed) in _LIMITED and node_of(packed):
+                yield key, node_of(packed)
 
     def next_deadline(self) -> float | None:
         """When `tick` has something to do; None: never."""
@@ -170,6 +196,7 @@ class Adoption:
         if self._sweeping:
             self._sweeping = False
             self._before.clear()
+            self.allowances.end_credit()
         return None
 
     def _judge_one(self, key: PrefixKey, now: float) -> Change | None:
@@ -189,8 +216,9 @@ class Adoption:
             return None
         if old is not None or key in self._flips:
             self._watch_flips(key, statements, (old, new), aside, now)
-        if node_of(old) != node_of(new):
-            self._account(key, (old, new), now)
+        if node_of(old) or node_of(new):
+            self._account(key, old, new, now)
+        self._doubted.discard(key)
         return self._store(key, old, new)
 
     def _set_aside(self, key: PrefixKey, nodes: tuple[NodeId, ...]) -> None:
@@ -203,21 +231,53 @@ class Adoption:
     def _consider(self, key: int, statements: Sequence[Statement], now: float, old: int | None) -> _Considered:
         """The policy's verdict, with what this class remembers; changes nothing."""
         before = (old is not None and code_of(old) in _SCORED) or key in self._before
+        if before and key in self._doubted:
+            before = False
         # Only coming back waits, and whoever speaks up beside others who hold the prefix meanwhile.
         waiting = self._flips.waiting(key, now, adopted=is_adopted(old)) if key in self._flips else {}
         aside: Set[NodeId] = waiting.keys() if waiting else NOBODY
         verdict = self.policy.judge(key, statements, now, adopted_before=before, waiting=aside)
         payer = 0
         over: tuple[NodeId, ...] = ()
-        if verdict.nodes:
-            payer = self._budget.payer(key, verdict.nodes, node_of(old))
+        if verdict.charged and verdict.reason is Reason.FLEET:
+            nodes = cast("tuple[NodeId, ...]", verdict.charged)
+            payer = self._budget.payer(key, nodes, node_of(old) if old is not None and code_of(old) == _FLEET else 0)
             if not payer:
-                aside, over = aside | frozenset(verdict.nodes), verdict.nodes
+                aside, over = aside | frozenset(nodes), nodes
                 verdict = self.policy.judge(key, statements, now, adopted_before=before, waiting=aside)
+        if verdict.charged and verdict.reason is Reason.OK:
+            payer = self.allowances.number(verdict.charged, verdict.voices)
+            if payer and not before:
+                verdict, payer, aside = self._within_limits(key, statements, now, (verdict, payer, aside))
         if waiting:
             over_at = int(min(waiting.values())) + 1
             verdict = verdict._replace(review=min(verdict.review or over_at, over_at))
         return verdict, payer, over, aside, before
+
+    def _within_limits(
+        self, key: int, statements: Sequence[Statement], now: float, found: tuple[Verdict, int, Set[NodeId]]
+    ) -> tuple[Verdict, int, Set[NodeId]]:
+        """What becomes of a verdict that adopts anew, its payer, and who is set aside.
+
+        A voice without room is set aside, and the others decide; what nobody else wants is held for its limit.
+        """
+        verdict, payer, aside = found
+        reason, over = self.allowances.check(PrefixKey(key), payer, now)
+        if reason is None:
+            return found
+        held = verdict._replace(decision=Decision.HOLD, reason=reason, until=None, review=0)
+        if reason is Reason.DENSITY:
+            wide = HOST_NETWORK
+            held = held._replace(threshold=THRESHOLDS[wide], voices_needed=VOICES_NEEDED[wide])
+        if len(over) == len(verdict.charged):
+            return held, payer, aside
+        silenced = {said.origin for said in statements if said.origin and self.policy.voice(said) in over}
+        rest = self.policy.judge(key, statements, now, waiting=aside | silenced)
+        if rest.decision is not Decision.ADOPT:
+            return held, payer, aside
+        number = self.allowances.number(rest.charged, rest.voices)
+        reason, _ = self.allowances.check(PrefixKey(key), number, now) if number else (None, over)
+        return (rest, number, aside | silenced) if reason is None else (held, payer, aside)
 
     def _watch_flips(
         self,
@@ -234,15 +294,33 @@ class Adoption:
         elif is_now and not is_adopted(packed[0]) and key in self._flips:
             self._flips.returned(key, self.policy.backers(key, statements, now, waiting=aside), now)
 
-    def _account(self, key: PrefixKey, packed: tuple[int | None, int | None], now: float) -> None:
-        """Move the charge from the node that answered for this prefix to the one that does now."""
-        old, new = map(node_of, packed)
-        if new:
-            self._budget.charge(key, new)
-        if old:
-            self._budget.refund(key, old)
-            if self._refill_at is None:
-                self._refill_at = now + REFILL
+    def _account(self, key: PrefixKey, old: int | None, new: int | None, now: float) -> None:
+        """Move the charge from who answered for this prefix to who does now."""
+        was, is_now = _charge_of(old), _charge_of(new)
+        if was == is_now:
+            return
+        kind, number = is_now
+        if kind == _FLEET:
+            self._budget.charge(key, number)
+        elif kind in _SCORED:
+            self.allowances.charge(key, number)
+            if not is_adopted(old) and key not in self._before:
+                self.allowances.grant(number, now)
+        elif kind in _LIMITED:
+            self.allowances.hold(number)
+        if number and kind != _FLEET and not self._sweeping and was[0] not in (*_SCORED, *_LIMITED):
+            self.allowances.ask(number, now)
+        self._refund(key, *was)
+        if self._refill_at is None and (was[0] == _FLEET or self.allowances.held):
+            self._refill_at = now + REFILL
+
+    def _refund(self, key: PrefixKey, kind: int, number: int) -> None:
+        if kind == _FLEET:
+            self._budget.refund(key, number)
+        elif kind in _SCORED:
+            self.allowances.refund(key, number)
+        elif kind in _LIMITED:
+            self.allowances.let_go(number)
 
     def _store(self, key: PrefixKey, old: int | None, new: int | None) -> Change | None:
         if self._before:
@@ -276,8 +354,13 @@ class Adoption:
 
     def explain(self, key: PrefixKey, statements: Sequence[Statement], now: float) -> Explanation:
         """Why: by the same path that judges. `statements` may hold what does not count, too."""
-        _, _, _, aside, before = self._consider(key, statements, now, self._verdicts.get(key))
-        return self.policy.explain(key, statements, now, adopted_before=before, waiting=aside)
+        old = self._verdicts.get(key)
+        _, _, _, aside, before = self._consider(key, statements, now, old)
+
+        def judge(said: Sequence[Statement]) -> Verdict:
+            return self._consider(key, said, now, old)[0]
+
+        return self.policy.explain(key, statements, now, adopted_before=before, waiting=aside, judge=judge)
 
     def verdict(self, key: int) -> Word | None:
         """The verdict on exactly this prefix; None when nobody speaks of it."""
@@ -332,3 +415,9 @@ class Adoption:
     def over_budget(self) -> Mapping[NodeId, int]:
         """Nodes of the own fleet that say more than their budget, and how many prefixes are held for it: alarm."""
         return {node: count for node, count in self._over_budget.items() if count}
+
+
+def _charge_of(packed: int | None) -> tuple[int, int]:
+    """(what kind of charge: the verdict's code, number); (-1, 0) where nobody is charged."""
+    number = node_of(packed)
+    return (code_of(packed), number) if packed is not None and number else (-1, 0)

@@ -15,7 +15,7 @@ from p2pfw.core.prefix import is_v6, key_width
 from p2pfw.core.statement import Source, Standing, Statement
 from p2pfw.core.trust import TrustTable
 from p2pfw.core.verdict import Uncounted, Verdict
-from p2pfw.core.voices import LEAST_SUPPORT, Weighed
+from p2pfw.core.voices import LEAST_SUPPORT, Weighed, voice_of
 
 # Bound once: looking a member up in its enumeration costs as much as a whole comparison.
 _LIVE, _BLOCK = Standing.LIVE, Action.BLOCK
@@ -136,18 +136,23 @@ class Listener:
     def _weigh(self, hearing: Hearing, said: Statement) -> None:
         support = round(self.trust_in(said) * said.confidence, 6)
         if support >= LEAST_SUPPORT:
-            hearing.weighed.append(Weighed(support, said))
+            hearing.weighed.append(Weighed(support, said, self.voice(said)))
             if said.source is Source.SIGHTING:
                 hearing.sighted = True
         elif said.source is not _SIGNED or (said.owner is not None and self.trust.carries(said.owner)):
-            hearing.silent.append((said, Uncounted.WATCH))
+            muted = said.source is _SIGNED and self.trust.is_muted(said.owner)
+            hearing.silent.append((said, Uncounted.MUTED if muted else Uncounted.WATCH))
         else:
             hearing.silent.append((said, Uncounted.NOT_CARRIED))
+
+    def voice(self, said: Statement) -> bytes:
+        """With whom it is one voice."""
+        return voice_of(said, self.trust.sponsor)
 
     def trust_in(self, said: Statement) -> float:
         """The trust that a statement is weighed with."""
         if said.source is _SIGNED:
-            return self.trust.base(said.owner, said.category)
+            return self.trust.trust(said.owner, said.category)
         return 1.0 if said.source is Source.SIGHTING else said.trust
 
 

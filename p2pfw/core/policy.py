@@ -14,10 +14,11 @@ Same statements, same configuration, same `now`, same answer, whatever the order
 limiter of flips need memory: see adoption.
 """
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
-from p2pfw.core.explain import Explanation, Grounds, Testimony, flips_of
+from p2pfw.core.explain import Explanation, Testimony
+from p2pfw.core.flipping import Case, flips_of
 from p2pfw.core.forbidden import Forbidden, Obstacles
 from p2pfw.core.hearing import Hearing, Listener
 from p2pfw.core.identity import NodeId, OwnerId
@@ -34,7 +35,6 @@ from p2pfw.core.voices import (
     group,
     lease_end,
     tally,
-    voice_of,
     voices_for_lease,
 )
 from p2pfw.core.whitelist import Whitelist
@@ -73,22 +73,28 @@ class Policy:
         *,
         adopted_before: bool = False,
         waiting: Set[NodeId] = NOBODY,
+        unobstructed: bool = False,
     ) -> Verdict:
         """The verdict on one prefix by all statements about exactly it.
 
         `adopted_before`: its score adopted it so far (hysteresis). `waiting`: origins whose BLOCKs are set aside.
+        `unobstructed`: what it would be if only hard protection stood in the way.
         """
         if not is_canonical(key):
             return Verdict(Decision.REFUSE, Reason.NOT_CANONICAL)
         hearing = self._listener.hear(key, statements, now, waiting=waiting)
         if hearing.too_wide():
             return Verdict(Decision.REFUSE, Reason.TOO_WIDE)
-        refusal = self._refusal(hearing, self._forbidden.obstacles(key, now))
+        refusal = None if unobstructed else self._refusal(hearing, self._forbidden.obstacles(key, now))
         if refusal is not None:
             return Verdict(Decision.REFUSE, refusal)
         if hearing.verdict is None or hearing.verdict[0] is not adopted_before:
             hearing.verdict = adopted_before, _decide(hearing, now, adopted_before=adopted_before)
         return hearing.verdict[1]
+
+    def voice(self, said: Statement) -> bytes:
+        """With whom a statement is one voice."""
+        return self._listener.voice(said)
 
     def backers(
         self, key: int, statements: Sequence[Statement], now: float, *, waiting: Set[NodeId] = NOBODY
@@ -106,22 +112,43 @@ class Policy:
         *,
         adopted_before: bool = False,
         waiting: Set[NodeId] = NOBODY,
+        judge: Callable[[Sequence[Statement]], Verdict] | None = None,
     ) -> Explanation:
-        """The verdict of `judge` with everything that led to it, and what would change it."""
-        verdict = self.judge(key, statements, now, adopted_before=adopted_before, waiting=waiting)
+        """The verdict of `judge` with everything that led to it, and what would change it.
+
+        `judge`: how to judge other statements on this prefix; this policy's own way unless given.
+        """
+
+        def judged(said: Sequence[Statement]) -> Verdict:
+            return self.judge(key, said, now, adopted_before=adopted_before, waiting=waiting)
+
+        def unobstructed(said: Sequence[Statement]) -> Verdict:
+            return self.judge(key, said, now, adopted_before=adopted_before, waiting=waiting, unobstructed=True)
+
+        judge = judge or judged
+        verdict = judge(statements)
         if verdict.reason is Reason.NOT_CANONICAL:
             return Explanation(key=key, verdict=verdict)
         hearing = self._listener.hear(key, statements, now, waiting=waiting)
         scored = _score(hearing, now, adopted_before=adopted_before)
-        grounds = Grounds(verdict=verdict, otherwise=scored[0], counted=tuple(scored[1]), width=hearing.width)
+        obstacles = self._forbidden.obstacles(key, now)
+        case = Case(
+            statements=statements,
+            verdict=verdict,
+            obstacles=obstacles,
+            now=now,
+            judge=judge,
+            unobstructed=unobstructed,
+            hear=lambda said: self._listener.hear(key, said, now, waiting=waiting),
+        )
         return Explanation(
             key=key,
             verdict=verdict,
             testimonies=tuple(self._testimonies(hearing, scored)),
-            obstacles=self._forbidden.obstacles(key, now),
+            obstacles=obstacles,
             whitelist_sources=len(self.whitelist.sources()),
             whitelist_ranges=len(self.whitelist),
-            flips=flips_of(grounds),
+            flips=flips_of(case),
         )
 
     def _refusal(self, hearing: Hearing, obstacles: Obstacles) -> Reason | None:
@@ -144,7 +171,7 @@ class Policy:
     def _testimony(self, said: Statement, uncounted: Uncounted | None, *, counted: bool) -> Testimony:
         return Testimony(
             statement=said,
-            voice=voice_of(said),
+            voice=self._listener.voice(said),
             support=round(self._listener.trust_in(said) * said.confidence, 6),
             trust_origin=self._trust_origin(said),
             counted=counted,
@@ -177,7 +204,7 @@ def _decide(hearing: Hearing, now: float, *, adopted_before: bool) -> Verdict:
         reason,
         until=0 if 0 in ends else max(ends),
         review=min(filter(None, ends), default=0),
-        nodes=tuple(sorted({said.origin for said in hearing.fleet if said.origin})) if reason is Reason.FLEET else (),
+        charged=tuple(sorted({said.origin for said in hearing.fleet if said.origin})) if reason is Reason.FLEET else (),
     )
 
 
@@ -188,6 +215,13 @@ def _scored_ends(hearing: Hearing, now: float) -> list[int]:
     """
     scored = _score(hearing, now, adopted_before=False)[0]
     return [scored.until, scored.review] if scored.until is not None else []
+
+
+def _limited(counted: list[Weighed]) -> tuple[bytes, ...]:
+    """The voices that limits are kept for: feeds have caps of their own."""
+    if len(counted) == 1:
+        return (counted[0].voice,) if counted[0].statement.source is Source.SIGNED else ()
+    return tuple(item.voice for item in counted if item.statement.source is Source.SIGNED)
 
 
 def _score(hearing: Hearing, now: float, *, adopted_before: bool) -> _Scored:
@@ -204,7 +238,9 @@ def _score(hearing: Hearing, now: float, *, adopted_before: bool) -> _Scored:
         if until > now:
             reason = Reason.LOCAL if hearing.sighted else _OK
             review = min(until, told.earliest or until)
-            return Verdict(_ADOPT, reason, until, review, score, THRESHOLDS[width], voices, needed), counted, left_out
+            charged = _limited(counted) if reason is _OK else ()
+            verdict = Verdict(_ADOPT, reason, until, review, score, THRESHOLDS[width], voices, needed, charged)
+            return verdict, counted, left_out
         needed = max(needed, voices_for_lease(told.newest, now))
     if hearing.waiting:
         reason = Reason.LIMIT

@@ -6,8 +6,6 @@ Only the words; see policy for the rules. The words are part of the API: they ar
 from enum import IntEnum
 from typing import Final, Literal, NamedTuple
 
-from p2pfw.core.identity import NodeId
-
 
 class Decision(IntEnum):
     """What the policy answers on one prefix."""
@@ -44,9 +42,9 @@ class Reason(IntEnum):
     TOO_WIDE = 10
     NOT_CANONICAL = 11
     LIMIT = 12
-    """An address budget is used up, or an origin changed its mind too often within the hour."""
+    """A limit of those who say so is used up, or an origin changed its mind too often within the hour."""
     DENSITY = 13
-    """Too many single hosts of one network by a lone voice."""
+    """Too many single hosts of one network by a lone voice: the network's threshold applies."""
 
     @property
     def word(self) -> str:
@@ -67,7 +65,7 @@ class Uncounted(IntEnum):
     RETRACTED = 4
     PARDONED = 5
     MUTED = 6
-    """Set aside for now: its owner was caught wrong, its origin changes its mind too often, or is over its budget."""
+    """Set aside for now: evidence leaves nothing of its owner, it changes its mind too often, or is over a limit."""
     VOIDED = 7
     """A checkpoint took it back, its origin was revoked, or has no certificate that is valid now."""
     FEED_DUPLICATE = 8
@@ -100,5 +98,5 @@ class Verdict(NamedTuple):
     """None where it was not scored: decided by precedence before."""
     voices: int = 0
     voices_needed: int | None = None
-    nodes: tuple[NodeId, ...] = ()
-    """With FLEET: the nodes of the own fleet that say so, sorted."""
+    charged: tuple[bytes, ...] = ()
+    """Whose limits it takes from. With FLEET: the nodes of the own fleet that say so, sorted; with OK: the voices."""

@@ -3,9 +3,10 @@
 Pure arithmetic, in an order that no permutation of its input changes. Knows nothing of whitelists or precedence.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from p2pfw.core.identity import OwnerId
 from p2pfw.core.statement import Source, Statement
 from p2pfw.core.verdict import Uncounted
 
@@ -24,6 +25,8 @@ VOICES_NEEDED: Final = tuple(1 + (width + 7) // 8 for width in range(65))
 """The number of voices it takes, by width."""
 SELF: Final = b"self"
 """The voice of this machine's own detectors."""
+FEED: Final = b"feed:"
+"""What the voice of a feed begins with; its name follows."""
 
 
 class Weighed(NamedTuple):
@@ -31,6 +34,8 @@ class Weighed(NamedTuple):
 
     support: float
     statement: Statement
+    voice: bytes
+    """Who is speaking: see `voice_of`."""
 
 
 class Tally(NamedTuple):
@@ -46,13 +51,13 @@ class Tally(NamedTuple):
     """When the first supporting statement expires; 0: none does."""
 
 
-def voice_of(statement: Statement) -> bytes:
-    """Who is speaking: statements with the same key are one voice. The place where sponsors join owners."""
+def voice_of(statement: Statement, sponsor: Callable[[OwnerId], OwnerId]) -> bytes:
+    """Who is speaking: statements with the same key are one voice. An owner speaks with its sponsor's."""
     if statement.source is Source.SIGHTING:
         return SELF
     if statement.source is Source.FEED_VOICE:
-        return b"feed:" + statement.name.encode()
-    return statement.owner or b""
+        return FEED + statement.name.encode()
+    return sponsor(statement.owner) if statement.owner else b""
 
 
 def group(weighed: Sequence[Weighed]) -> tuple[list[Weighed], list[tuple[Statement, Uncounted]]]:
@@ -60,24 +65,25 @@ def group(weighed: Sequence[Weighed]) -> tuple[list[Weighed], list[tuple[Stateme
     counted: list[Weighed] = []
     left_out: list[tuple[Statement, Uncounted]] = []
     feeds: set[int] = set()
-    voices: set[bytes] = set()
-    for item in sorted(weighed, key=_strongest_first):
-        basis, voice = item.statement.basis, voice_of(item.statement)
+    voices: dict[bytes, OwnerId | None] = {}
+    for item in sorted(weighed, key=strongest_first):
+        basis, voice = item.statement.basis, item.voice
         if basis and basis in feeds:
             left_out.append((item.statement, Uncounted.FEED_DUPLICATE))
         elif voice in voices:
-            left_out.append((item.statement, Uncounted.SAME_OWNER))
+            same = voices[voice] == item.statement.owner
+            left_out.append((item.statement, Uncounted.SAME_OWNER if same else Uncounted.SAME_SPONSOR))
         else:
             counted.append(item)
-            voices.add(voice)
+            voices[voice] = item.statement.owner
         feeds.add(basis)
     return counted, left_out
 
 
-def _strongest_first(item: Weighed) -> tuple[float, bytes, int, int, bytes, int, int]:
-    """A total order, so that equal supports are resolved alike on every node."""
+def strongest_first(item: Weighed) -> tuple[float, bytes, int, int, bytes, int, int]:
+    """A key for sorting: a total order, so that equal supports are resolved alike on every node."""
     said = item.statement
-    return -item.support, voice_of(said), -said.stated, -said.expires, said.origin or b"", said.basis, said.category
+    return -item.support, item.voice, -said.stated, -said.expires, said.origin or b"", said.basis, said.category
 
 
 def combine(supports: Iterable[float]) -> float:
@@ -91,7 +97,7 @@ def combine(supports: Iterable[float]) -> float:
 def tally(counted: Sequence[Weighed], weighed: Sequence[Weighed]) -> Tally:
     """Score of the counted voices. Times are those of all that was weighed: whoever repeats a voice renews it."""
     if len(weighed) == 1:
-        support, said = weighed[0]
+        support, said, _ = weighed[0]
         # The very arithmetic of `combine`, for most prefixes have one voice.
         return Tally(round(1.0 - (1.0 - support), 4), 1, said.stated, said.expires, said.expires)
     newest = max((item.statement.stated for item in weighed), default=0)

@@ -80,17 +80,44 @@ def trust_of(policy, statement):
         return 1.0
     if statement.source is Source.FEED_VOICE:
         return statement.trust
-    given = policy.trust.given(statement.owner)
-    return given.trust_for.get(statement.category, given.trust) if given else 0.0
+    table, owner = policy.trust, statement.owner
+    rep = reputation(table.evidence.account(owner))
+    return 0.0 if rep <= 0.25 else round(base_of(table, owner, statement.category)[0] * rep, 4)
 
 
-def voice_of(statement):
+def reputation(account):
+    """rep, of evidence that has not faded."""
+    return (4 + account.pos) / (4 + account.pos + 4 * account.neg) if account else 1.0
+
+
+def base_of(table, owner, category):
+    """(base, sponsor): configured, else the charter's, else the best voucher's part."""
+    given = table.given(owner)
+    if given:
+        return given.trust_for.get(category, given.trust), owner
+    if owner in table.charter():
+        return table.charter()[owner], owner
+    offers = []
+    for vouch in table.vouches.of(owner, 0):
+        voucher = table.given(vouch.voucher)
+        rep = reputation(table.evidence.account(vouch.voucher))
+        rep = 0.0 if rep <= 0.25 else rep
+        if voucher or vouch.voucher in table.charter():
+            overall = voucher.trust if voucher else table.charter()[vouch.voucher]
+            there = voucher.trust_for.get(category, overall) if voucher else overall
+            worth = min(0.25, 0.5 * vouch.level / 100 * overall * rep)
+            here = min(0.25, 0.5 * vouch.level / 100 * round(there * rep, 4))
+            offers.append((-worth, vouch.voucher, round(here, 4)))
+    return (min(offers)[2], min(offers)[1]) if offers else (0.0, owner)
+
+
+def voice_of(statement, table):
     """Who is speaking."""
     if statement.source is Source.SIGHTING:
         return b"self"
     if statement.source is Source.FEED_VOICE:
         return b"feed:" + statement.name.encode()
-    return statement.owner
+    return base_of(table, statement.owner, statement.category)[1]
 
 
 def judge(policy, key, statements, now, *, adopted_before=False):
@@ -149,14 +176,14 @@ def _mapped(net):
 def _score(policy, others, width, now, *, adopted_before):
     supports = [(round(trust_of(policy, one) * one.confidence, 6), one) for one in others]
     supports = [pair for pair in supports if pair[0] >= 0.1]
-    supports.sort(key=lambda pair: (-pair[0], voice_of(pair[1])))
+    supports.sort(key=lambda pair: (-pair[0], voice_of(pair[1], policy.trust)))
     tellers = []
     for pair in supports:
         if pair[1].basis == 0 or all(pair[1].basis != other[1].basis for other in tellers):
             tellers.append(pair)
     voices = []
     for pair in tellers:
-        if all(voice_of(pair[1]) != voice_of(other[1]) for other in voices):
+        if all(voice_of(pair[1], policy.trust) != voice_of(other[1], policy.trust) for other in voices):
             voices.append(pair)
     doubt = 1.0
     for support in sorted(pair[0] for pair in voices):

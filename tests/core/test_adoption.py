@@ -282,7 +282,7 @@ def test_a_thousand_blocks_with_one_end_are_gone_at_that_end():
     """And the deadline says when to look."""
     book, adoption = made(a=0.9)
     for number in range(1000):
-        book.say(HOST + (number << 8), said("a", ttl=600))
+        book.say(HOST + (number << 16), said("a", ttl=600))
     judged(adoption, book)
     adoption.tick(NOW + 599)
     assert adoption.pending == 0
@@ -604,8 +604,8 @@ def test_an_unknown_prefix_has_no_verdict_and_no_end():
 def test_a_verdict_takes_at_most_130_bytes():
     """Dictionary and wheel, beside the key object that the ledger has anyway."""
     keys = [v4_key(0x20000000 + number, 32) for number in range(22_000)]
-    told = [[said("a", ttl=3600 + number)] for number in range(1000)]
-    adoption = Adoption(policy(table(a=0.9)), lambda prefix, now: told[(prefix >> 8) % 1000])
+    told = [[by_fleet(ttl=3600 + number)] for number in range(1000)]
+    adoption = Adoption(policy(), lambda prefix, now: told[(prefix >> 8) % 1000])
     adoption.mark_all(lambda: keys)
     tracemalloc.start()
     while adoption.pending:

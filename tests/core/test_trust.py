@@ -38,7 +38,7 @@ def test_a_category_has_its_own_number_where_one_was_given():
     table = TrustTable(MINE)
     table.give(owner("a"), 0.4, {Category.MAIL: 0.1})
 
-    assert (table.base(owner("a"), Category.SSH), table.base(owner("a"), Category.MAIL)) == (0.4, 0.1)
+    assert (table.trust(owner("a"), Category.SSH), table.trust(owner("a"), Category.MAIL)) == (0.4, 0.1)
     assert table.origin_of(owner("a"), Category.SSH) == "configured 0.40"
     assert table.origin_of(owner("a"), Category.MAIL) == "configured 0.10 for mail"
     assert table.given(owner("a")) == Given(trust=0.4, trust_for={Category.MAIL: 0.1})
@@ -48,7 +48,7 @@ def test_whom_nobody_named_has_none():
     """Else 0; not carried."""
     table = TrustTable(MINE)
 
-    assert table.base(owner("a"), Category.SSH) == table.base(None, Category.SSH) == 0.0
+    assert table.trust(owner("a"), Category.SSH) == table.trust(None, Category.SSH) == 0.0
     assert table.origin_of(owner("a"), Category.SSH) == table.origin_of(None, Category.SSH) == "unknown owner"
     assert not table.carries(owner("a"))
     assert table.given(owner("a")) is None
@@ -70,13 +70,13 @@ def test_the_last_word_holds_and_can_be_forgotten():
     table = TrustTable(MINE)
     table.give(owner("a"), 0.9, {Category.SSH: 0.1})
     table.give(owner("a"), 0.3)
-    told = table.base(owner("a"), Category.SSH)
+    told = table.trust(owner("a"), Category.SSH)
     version = table.version
     table.forget(owner("a"))
     table.forget(owner("a"))
 
     assert told == 0.3
-    assert table.base(owner("a"), Category.SSH) == 0.0
+    assert table.trust(owner("a"), Category.SSH) == 0.0
     assert table.version > version
     assert not table.carries(owner("a"))
 

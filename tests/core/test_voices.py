@@ -27,6 +27,16 @@ from tests.core.judging import DAY, NOW, local, owner, said
 supports = st.lists(st.sampled_from([0.1, 0.25, 0.3, 0.4, 0.9]), max_size=6)
 
 
+def itself(owner_id):
+    """Nobody is vouched for."""
+    return owner_id
+
+
+def weighed(support, said_):
+    """A statement with its support, by its own voice."""
+    return Weighed(support, said_, voice_of(said_, itself))
+
+
 @pytest.mark.parametrize(
     ("width", "threshold", "needed"),
     [(0, 0.6, 1), (1, 0.64, 2), (4, 0.76, 2), (7, 0.88, 2), (8, 0.92, 2), (9, 0.95, 3), (16, 0.95, 3)],
@@ -62,22 +72,22 @@ def test_the_score_does_not_depend_on_order(values):
 
 def test_one_feed_told_by_many_counts_once_by_its_strongest_teller():
     """`feed-duplicate`."""
-    weak, strong = Weighed(0.3, said("a", basis=7)), Weighed(0.4, said("b", basis=7))
+    weak, strong = weighed(0.3, said("a", basis=7)), weighed(0.4, said("b", basis=7))
 
     assert group([weak, strong]) == ([strong], [(weak.statement, Uncounted.FEED_DUPLICATE)])
 
 
 def test_one_owner_is_one_voice_by_its_strongest_statement():
     """`same-owner`."""
-    weak, strong = Weighed(0.3, said("a", of="x")), Weighed(0.4, said("b", of="x"))
+    weak, strong = weighed(0.3, said("a", of="x")), weighed(0.4, said("b", of="x"))
 
     assert group([weak, strong]) == ([strong], [(weak.statement, Uncounted.SAME_OWNER)])
 
 
 def test_who_only_repeats_a_feed_may_still_be_a_witness_of_its_own():
     """Feeds are grouped before owners: what falls out there takes nothing with it."""
-    repeats, saw = Weighed(0.3, said("a", basis=7)), Weighed(0.3, said("a2", of="a"))
-    strongest = Weighed(0.4, said("b", basis=7))
+    repeats, saw = weighed(0.3, said("a", basis=7)), weighed(0.3, said("a2", of="a"))
+    strongest = weighed(0.4, said("b", basis=7))
 
     counted, left_out = group([repeats, saw, strongest])
 
@@ -88,9 +98,9 @@ def test_who_only_repeats_a_feed_may_still_be_a_witness_of_its_own():
 def test_the_strongest_teller_of_a_feed_is_it_even_when_its_owner_speaks_for_itself_too():
     """Then nobody else repeats that feed either."""
     told, saw, other = (
-        Weighed(0.4, said("a", basis=7)),
-        Weighed(0.9, said("a2", of="a")),
-        Weighed(0.3, said("b", basis=7)),
+        weighed(0.4, said("a", basis=7)),
+        weighed(0.9, said("a2", of="a")),
+        weighed(0.3, said("b", basis=7)),
     )
 
     counted, left_out = group([told, saw, other])
@@ -102,10 +112,10 @@ def test_the_strongest_teller_of_a_feed_is_it_even_when_its_owner_speaks_for_its
 def test_equal_supports_are_told_apart_alike_in_every_order():
     """By voice, then by the newest: no node counts another one than its neighbour does."""
     told = [
-        Weighed(0.4, said("a", basis=7)),
-        Weighed(0.4, said("b", basis=7)),
-        Weighed(0.4, said("b2", of="b")),
-        Weighed(0.4, said("b3", of="b", created=NOW - 5)),
+        weighed(0.4, said("a", basis=7)),
+        weighed(0.4, said("b", basis=7)),
+        weighed(0.4, said("b2", of="b")),
+        weighed(0.4, said("b3", of="b", created=NOW - 5)),
     ]
 
     outcomes = {tuple(counted) for counted, _ in map(group, permutations(told))}
@@ -115,21 +125,21 @@ def test_equal_supports_are_told_apart_alike_in_every_order():
 
 def test_voices_have_names_that_cannot_meet():
     """Owners by their key, this machine, and each feed."""
-    feeds = [voice_of(local(Source.FEED_VOICE, name=name)) for name in ("x", "y")]
+    feeds = [voice_of(local(Source.FEED_VOICE, name=name), itself) for name in ("x", "y")]
 
     assert feeds == [b"feed:x", b"feed:y"]
-    assert voice_of(local(Source.SIGHTING)) == b"self"
-    assert voice_of(said("a", of="x")) == owner("x")
-    assert voice_of(said("a", owner=None)) == b""
+    assert voice_of(local(Source.SIGHTING), itself) == b"self"
+    assert voice_of(said("a", of="x"), itself) == owner("x")
+    assert voice_of(said("a", owner=None), itself) == b""
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=5))
 def test_the_lease_comes_from_the_newest_word_and_the_latest_end(told):
     """Over everything that was weighed: whoever repeats a voice renews it."""
-    weighed = [Weighed(0.4, said(name, created=NOW - ago, ttl=days * DAY)) for name, ago, days in told]
-    counted, _ = group(weighed)
+    told_ = [weighed(0.4, said(name, created=NOW - ago, ttl=days * DAY)) for name, ago, days in told]
+    counted, _ = group(told_)
 
-    counted_up = tally(counted, weighed)
+    counted_up = tally(counted, told_)
 
     days = {1: 1, 2: 7, 3: 30}[len({name for name, _, _ in told})]
     newest = NOW - min(ago for _, ago, _ in told)
@@ -140,7 +150,7 @@ def test_the_lease_comes_from_the_newest_word_and_the_latest_end(told):
 
 def test_a_local_voice_without_end_leaves_the_lease_to_the_clock():
     """Expires 0: no end."""
-    told = [Weighed(1.0, local(Source.SIGHTING, until=0)), Weighed(0.4, said("a", ttl=60))]
+    told = [weighed(1.0, local(Source.SIGHTING, until=0)), weighed(0.4, said("a", ttl=60))]
 
     counted_up = tally(told, told)
 
