@@ -10,7 +10,8 @@
     │   ├── LifetimeError           lives longer than the protocol allows
     │   ├── SignatureError          the signature does not fit the signed bytes
     │   ├── BodyHashError           the body is not the one that the header names
-    │   ├── CertificateError        a certificate that does not count
+    │   ├── CertificateError        a certificate, revocation or vouch that does not count
+    │   ├── CharterError            a charter that cannot hold
     │   ├── RevokedError            a key that its owner revoked
     │   ├── NotCarriedError         an origin whose owner this node does not carry
     │   ├── ShareError              an owner's share of the store is used up
@@ -102,9 +103,15 @@ class BodyHashError(PeerError):
 
 
 class CertificateError(PeerError):
-    """A certificate that does not count: expired, for another key, without consent."""
+    """A certificate (revocation, vouch) that does not count: expired, for another key, without consent."""
 
     reason = "bad-certificate"
+
+
+class CharterError(PeerError):
+    """A charter that no network can have: too few signatures, too few for a change, names that are none."""
+
+    reason = "bad-charter"
 
 
 class RevokedError(PeerError):

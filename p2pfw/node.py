@@ -16,6 +16,7 @@ from typing import Any, Final
 from p2pfw import __version__, schema
 from p2pfw.app.application import Application
 from p2pfw.app.assembly import Assembly, Keys, Ports
+from p2pfw.app.chartering import ROOT_SETTING
 from p2pfw.app.housekeeping import Housekeeping
 from p2pfw.app.joining import Joined
 from p2pfw.app.loading import load, named_in
@@ -23,6 +24,8 @@ from p2pfw.app.owning import CERTIFICATE_SETTING
 from p2pfw.app.reloading import Reloading
 from p2pfw.app.wanted import Mode
 from p2pfw.config import Backend, Config
+from p2pfw.config.charterfile import read_charter
+from p2pfw.core.charter import SignedCharter
 from p2pfw.core.identity import Certificate
 from p2pfw.errors import FirewallError, KeyFileError
 from p2pfw.feeds.source import FeedReader
@@ -63,6 +66,14 @@ def read_keys(config: Config, settings: dict[str, object]) -> Keys:
     return Keys(node=node, owner_key=owner, certificate=certificate)
 
 
+def root_charter(config: Config, settings: dict[str, object]) -> SignedCharter | None:
+    """The charter that the operator began with: the configuration's, else the one that a join brought. ConfigError."""
+    if config.discovery.charter is not None:
+        return read_charter(config.discovery.charter)
+    kept = settings.get(ROOT_SETTING)
+    return SignedCharter.decode(bytes.fromhex(kept)) if isinstance(kept, str) else None
+
+
 class Node:
     """One round of a node's life: from opened files to closed ones."""
 
@@ -80,7 +91,7 @@ class Node:
             give_back_memory=give_back_memory,
         )
         self.config, self.store, self.settings = config, store, settings
-        self.assembly = Assembly(config, ports, read_keys(config, settings))
+        self.assembly = Assembly(config, ports, read_keys(config, settings), root_charter(config, settings))
         self.housekeeping = Housekeeping(self.assembly)
         self._again = False
         self._stop = asyncio.Event()
@@ -182,6 +193,7 @@ class Node:
         node.peering.transport = node.peers.transport = transport
         node.recording.spawn = self._spawn
         node.recording.on_trust = self._trust_changed
+        node.recording.on_worth = self._worth_changed
         node.household.on_peers = self._trust_changed
         node.joining.on_joined = self._joined
         node.owning.on_certificate = self._renewed
@@ -207,6 +219,8 @@ class Node:
             enforcing=node.enforcing,
             health=node.health,
             protecting=node.protecting,
+            trusting=node.trusting,
+            advising=node.advising,
             event_ring=node.events,
             reloader=reloading.reload,
         )
@@ -220,6 +234,14 @@ class Node:
     async def _resolve(self) -> None:
         self._resolving = False
         await self.assembly.peers.resolve()
+
+    def _worth_changed(self) -> None:
+        """A vouch or a charter: names, seeds and whom this node carries. What was said is judged already."""
+        node = self.assembly
+        node.chartering.follow()
+        node.peers.redial()
+        node.peering.carried_changed()
+        node.whitelisting.changed(node.protecting.refresh())
 
     def _renewed(self, certificate: Certificate) -> None:
         self.assembly.credentials.certificate = certificate.encode()
@@ -271,6 +293,7 @@ def run_node(config: Config, *, file: Path | None = None, alone: bool = False, c
     with StateLock.take(config.node.state_dir):
         if check:
             read_keys(config, {})
+            root_charter(config, {})
             return 0
         connect = _enforcer(config, file)
         give_up_rights(config)

@@ -117,8 +117,8 @@ class Operations(Protocol):
         """Take back everything that this node ever announced."""
         ...
 
-    async def sighting(self, prefix: Prefix, request: schema.SightingRequest) -> schema.BlockResult:
-        """The voice `self`, for a day, not announced."""
+    async def sighting(self, prefix: Prefix, request: schema.SightingRequest, caller: Caller) -> schema.SightingAnswer:
+        """bad: the voice `self`, for a day, not announced. good: whoever had it blocked was wrong."""
         ...
 
     async def allow(self, prefix: Prefix, request: schema.AllowRequest, caller: Caller) -> schema.AllowAnswer:
@@ -175,4 +175,49 @@ class Operations(Protocol):
 
     def recent_events(self, after: int, since: float) -> list[schema.Event]:
         """What the ring holds, without waiting."""
+        ...
+
+    @property
+    def trusting(self) -> "TrustOperations":
+        """What is asked and changed about owners, vouches and charters."""
+        ...
+
+
+class TrustOperations(Protocol):
+    """Trust and membership, as web sees them."""
+
+    async def vouch(self, request: schema.VouchRequest, caller: Caller) -> schema.TextAnswer:
+        """This node's owner vouches for another; needs its key. InputError without it."""
+        ...
+
+    async def unvouch(self, peer_id: str, caller: Caller) -> schema.TextAnswer:
+        """Take it back; NotFoundError when there is nothing to take back."""
+        ...
+
+    def vouches(self) -> schema.VouchList:
+        """All that hold."""
+        ...
+
+    async def forgive(self, request: schema.ForgiveRequest, caller: Caller) -> schema.TextAnswer:
+        """What was seen of an owner counts no more."""
+        ...
+
+    async def try_trust(self, peer_id: str, trust: str) -> schema.TryAnswer:
+        """What another trust would do; nothing changes."""
+        ...
+
+    async def scorecards(self, peer_id: str) -> schema.Scorecards:
+        """Of one owner, or of everybody ("")."""
+        ...
+
+    def charter(self) -> schema.CharterView:
+        """The version that holds, and what may come after it; NotFoundError where there is no charter."""
+        ...
+
+    async def submit_charter(self, request: schema.CharterRequest) -> schema.CharterView:
+        """A version, proposal or signatures that came as a file: known here, and gossiped."""
+        ...
+
+    async def sign_charter(self, request: schema.CharterSign) -> schema.CharterView:
+        """Sign with the owner's key that is at hand, and gossip."""
         ...

@@ -255,6 +255,28 @@ class FeedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRow:
+    """What this node has seen of one owner (core.evidence), as it stood at `at`."""
+
+    owner: bytes
+    pos: float
+    neg: float
+    at: float
+    confirmed: int
+    contradicted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservationRow:
+    """One observation that counts once: of which owner (empty: this node itself), which prefix, what, when."""
+
+    owner: bytes
+    key: int
+    what: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PutAnnouncement:
     """Keep these signed bytes."""
 
@@ -272,11 +294,15 @@ class DropAnnouncements:
     ids: tuple[AnnouncementId, ...]
 
 
+Kept = AllowRow | LocalRow | IntentionRow | PeerRow | InviteRow | FeedRow | EvidenceRow | ObservationRow
+"""Every kind of row."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
     """Insert or replace one row (by its key, source+key, id, secret_hash or name)."""
 
-    row: AllowRow | LocalRow | IntentionRow | PeerRow | InviteRow | FeedRow
+    row: Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,8 +317,8 @@ class PutIntentions:
 class Drop:
     """Remove the row of that table with this identity, if there is one."""
 
-    table: type[AllowRow] | type[LocalRow] | type[IntentionRow] | type[PeerRow] | type[InviteRow] | type[FeedRow]
-    identity: int | bytes | str | tuple[str, int]
+    table: type[Kept]
+    identity: int | bytes | str | tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,6 +434,10 @@ class Machine(Protocol):
 
     def soft(self) -> list[Neighbour]:
         """Gateways, resolvers, remote hosts of logged-in sessions."""
+        ...
+
+    def clients(self) -> list[Neighbour]:
+        """Remote hosts that have a TCP connection with this machine now, whoever they are."""
         ...
 
 

@@ -4,7 +4,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import structs
+
 from p2pfw import schema
+from p2pfw.app.advising import Advising
 from p2pfw.app.blocking import Blocking
 from p2pfw.app.domain import Domain
 from p2pfw.app.enforcing import Enforcing
@@ -19,6 +22,7 @@ from p2pfw.app.peers import PeerDesk
 from p2pfw.app.protecting import Protecting
 from p2pfw.app.renewing import Renewing
 from p2pfw.app.terms import seconds_of
+from p2pfw.app.trusting import Trusting
 from p2pfw.app.unblocking import Unblocking
 from p2pfw.app.views import Views
 from p2pfw.app.whitelisting import Whitelisting
@@ -46,6 +50,8 @@ class Application:
     health: Health
     protecting: Protecting
     event_ring: Events
+    trusting: Trusting
+    advising: Advising
     reloader: Callable[[], Awaitable[schema.ReloadAnswer]]
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -108,7 +114,8 @@ class Application:
 
     async def doctor(self) -> schema.Doctor:
         """See operations."""
-        return self.health.doctor(await self.enforcing.survey())
+        report, checks = await self.advising.report()
+        return self.health.doctor(await self.enforcing.survey(), checks, report)
 
     def events(self, after: int) -> AsyncIterator[schema.Event]:
         """See operations."""
@@ -144,14 +151,16 @@ class Application:
         self.event_ring.tell("retract-all", announcements=announcements, prefixes=prefixes, by=caller.name)
         return schema.RetractAnswer(announcements=announcements, prefixes=prefixes)
 
-    async def sighting(self, prefix: Prefix, request: schema.SightingRequest) -> schema.BlockResult:
+    async def sighting(self, prefix: Prefix, request: schema.SightingRequest, caller: Caller) -> schema.SightingAnswer:
         """See operations."""
-        return await self.blocking.sighting(prefix.key, request.category)
+        return await self.trusting.witnessing.saw(prefix.key, request, caller)
 
     async def allow(self, prefix: Prefix, request: schema.AllowRequest, caller: Caller) -> schema.AllowAnswer:
         """See operations."""
         self.welcome(caller)
-        return await self.whitelisting.allow(prefix, request, caller)
+        wrong = await self._contradicted(prefix, request, caller)
+        answer = await self.whitelisting.allow(prefix, request, caller)
+        return structs.replace(answer, contradicted=wrong)
 
     async def disallow(self, prefix: Prefix, caller: Caller) -> schema.AllowAnswer:
         """See operations."""
@@ -184,6 +193,8 @@ class Application:
 
     async def confirm(self) -> schema.ModeAnswer:
         """See operations."""
+        if await self.peers_desk.confirm() and self.enforcing.trial is None:
+            return self.modes.answer("the trust edit stays")
         return await self.modes.confirm()
 
     async def panic(self) -> schema.ModeAnswer:
@@ -201,6 +212,11 @@ class Application:
     async def revoke_node(self, request: schema.RevokeRequest) -> schema.OwnerAnswer:
         """See operations."""
         return await self.owning.revoke(request.node)
+
+    async def _contradicted(self, prefix: Prefix, request: schema.AllowRequest, caller: Caller) -> list[str]:
+        if not request.false_positive:
+            return []
+        return (await self.trusting.witnessing.contradict(prefix.key, caller)).contradicted
 
 
 def _seconds(text: str) -> float:

@@ -1,12 +1,15 @@
 """Puts the use cases of one node together, over ports. Which adapters stand behind the ports is node's business."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from p2pfw import schema
+from p2pfw.app.advising import Advising
 from p2pfw.app.announcing import Announcing
 from p2pfw.app.blocking import Blocking
+from p2pfw.app.chartering import Chartering
 from p2pfw.app.counters import Refusals
 from p2pfw.app.domain import Domain, Ourself
 from p2pfw.app.enforcing import Enforcing
@@ -31,12 +34,18 @@ from p2pfw.app.peers import PeerDesk
 from p2pfw.app.protecting import Protecting
 from p2pfw.app.recording import Recording
 from p2pfw.app.renewing import Renewing
+from p2pfw.app.scoring import Scoring
+from p2pfw.app.trusting import Trusting
+from p2pfw.app.trying import Trying
 from p2pfw.app.unblocking import Unblocking
 from p2pfw.app.views import Card, Sources, Views
+from p2pfw.app.vouching import Vouching
 from p2pfw.app.wanted import Mode
 from p2pfw.app.whitelisting import Whitelisting
+from p2pfw.app.witnessing import Witnessing
 from p2pfw.config import Config
 from p2pfw.core.announcement import Announcement
+from p2pfw.core.charter import SignedCharter
 from p2pfw.core.gossip.archive import Archive
 from p2pfw.core.gossip.events import Moment
 from p2pfw.core.gossip.links import Randomness, Settings
@@ -44,7 +53,7 @@ from p2pfw.core.gossip.swarm import Gossip
 from p2pfw.core.identity import Certificate, NetworkId, NodeId, OwnerId, Signer, network_id
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.protected import Strength
-from p2pfw.errors import PeerError
+from p2pfw.errors import InputError, PeerError
 from p2pfw.ports import FeedSource, Firewall, Machine, Store, WatchedClock
 
 log = logging.getLogger(__name__)
@@ -86,10 +95,11 @@ class Credentials:
 class Assembly:
     """Everything that one node runs. Attributes are the use cases, by the names of their modules."""
 
-    def __init__(self, config: Config, ports: Ports, keys: Keys) -> None:
-        self.config, self.ports, self.keys = config, ports, keys
+    def __init__(self, config: Config, ports: Ports, keys: Keys, charter: SignedCharter | None = None) -> None:
+        self.config, self.ports, self.keys, self.charter = config, ports, keys, charter
         clock, store = ports.clock, ports.store
-        network = network_id(config.node.network)
+        network = charter.charter.network_id if charter is not None else network_id(config.node.network)
+        self.network_name = charter.charter.network if charter is not None else config.node.network
         node = NodeId(keys.node.public_key)
         owner = OwnerId(keys.certificate.owner if keys.certificate else node)
         self.credentials = Credentials(keys.node, network, keys.certificate.encode() if keys.certificate else b"")
@@ -123,8 +133,9 @@ class Assembly:
             node=node,
             owner=owner,
             owner_key=keys.owner_key,
-            owner_name=config.node.network,
-            network=config.node.network,
+            owner_name=self.network_name,
+            network=self.network_name,
+            by_name=network == network_id_of(self.network_name),
         )
         self._speak()
         self._meet()
@@ -157,6 +168,7 @@ class Assembly:
             Moment(kit.clock.now(), kit.clock.monotonic()),
         )
         self.owning = Owning(self.me, kit, self.originator, self.book)
+        self.chartering = Chartering(self.me, kit, self.originator, self.book)
         self.household = Household(self.me, self.config, kit, self.book, self.owning, ports.machine)
         self.invitations = Invitations(self.me, self.household, kit.store, kit.clock, ports.random.randbytes)
         desk = PeeringDesk(
@@ -169,6 +181,7 @@ class Assembly:
         self.peering = Peering(self.gossip, self.book, domain.directory, self.invitations, self.recording, desk)
         self.recording.ends = self.peering
         self.peers = PeerDesk(kit, self.book, self.peering, self.gossip)
+        self.peers.seeds = self.chartering.targets
 
     def _serve(self) -> None:
         """The operator."""
@@ -177,6 +190,7 @@ class Assembly:
         self.feeding = Feeding(kit, self.ports.feeds, self.ports.random.random)
         self.whitelisting = Whitelisting(kit, self.feeding.recut)
         self.blocking = Blocking(kit, self.announcing)
+        self.witnessing = Witnessing(kit, self.book, self.blocking)
         self.unblocking = Unblocking(kit, self.announcing, self.book)
         self.importing = Importing(kit, self.announcing, self.originator, self.blocking)
         self.modes = Modes(self.enforcing, kit.store, kit.clock, Mode(config.enforcer.mode.value))
@@ -187,11 +201,11 @@ class Assembly:
         )
         self.joining = JoinDesk(self.me, kit, self.invitations, self.peering, place)
         self.health = Health(domain=self.domain, enforcing=self.enforcing, memory_bytes=self.ports.memory_bytes)
-        self.health.complaints.append(self.feeding.lines)
+        self.health.complaints += [self.feeding.lines, self.chartering.lines, self.peers.trial_lines, self._surge_lines]
         started = kit.clock.now()
         card = Card(
             name=config.node.name,
-            network=config.node.network,
+            network=self.network_name,
             started=started,
             instance=self.ports.random.randbytes(6).hex(),
         )
@@ -200,6 +214,27 @@ class Assembly:
         )
         self.views = Views(kit, card, sources)
         self.explaining = Explaining(self.domain, self.book, self.enforcing, config.enforcer.set_prefix)
+        self.advising = Advising(self.domain, self.book, kit.clock)
+        self.trusting = Trusting(
+            witnessing=self.witnessing,
+            vouching=Vouching(self.me, kit, self.originator, self.book),
+            trying=Trying(self.domain, self.book, kit.clock, self.ports.machine),
+            scoring=Scoring(self.domain, self.book, kit.clock),
+            chartering=self.chartering,
+        )
+
+    def _surge_lines(self) -> Iterator[schema.HealthLine]:
+        """Whose prefixes wait because a limit is used up."""
+        allowances, now = self.domain.adoption.allowances, self.kit.clock.now()
+        for voice in list(allowances.users()) if allowances.held else ():
+            usage, name = allowances.usage(voice, now), self.book.name_of(voice)
+            if usage.surges:
+                text = f"{name} tried to add {usage.asked:,} prefixes in 10 min; {usage.held:,} are held"
+                remedy = f"p2pfw peer show {name}; p2pfw peer distrust {name}, if it is an attack"
+                yield schema.HealthLine(level="warning", code="surge", text=text, remedy=remedy)
+            elif usage.held:
+                text = f"{usage.held:,} prefixes of {name} wait for its limits"
+                yield schema.HealthLine(level="info", code="limits", text=text, remedy=f"p2pfw peer show {name}")
 
     def peer_hosts(self) -> list[str]:
         """Addresses of named and fleet peers, as named and as connected; of no stranger that a hub let in."""
@@ -218,6 +253,14 @@ class Assembly:
             self.judging.dirty(outcome.dirty)
             self.recording.follow_own(outcome)
         self.peering.published([one])
+
+
+def network_id_of(name: str) -> NetworkId | None:
+    """The id of a network by its name; None where the name is one that only a charter can give."""
+    try:
+        return network_id(name)
+    except InputError:
+        return None
 
 
 def host_of(url: str) -> str:

@@ -18,6 +18,7 @@ from p2pfw.core.identity import NetworkId, NodeId, OwnerId
 from p2pfw.core.intake import Intake, Recorded
 from p2pfw.core.ledger import Ledger
 from p2pfw.core.localbook import LocalBook, LocalEntry
+from p2pfw.core.membership import Membership
 from p2pfw.core.policy import Policy
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.protected import Protected
@@ -47,12 +48,13 @@ class Domain:
         self.trust = TrustTable(me.owner, default_trust)
         self.whitelist = Whitelist()
         self.protected = Protected()
-        self.ledger = Ledger(self.directory)
+        self.membership = Membership(self.trust)
+        self.ledger = Ledger(self.directory, pool=self.trust.sponsor)
         self.local = LocalBook()
         self.waiting = LocalBook()  # what is adopted and not announced yet: apart, lest it replace a local-only word
         self._shown: set[PrefixKey] = set()
         self.marks = Marks(self.local)
-        self.intake = Intake(me.network, self.directory, self.ledger, self.trust)
+        self.intake = Intake(me.network, self.directory, self.ledger, self.trust, self.membership)
         self.policy = Policy(
             own_node=me.node,
             own_owner=me.owner,

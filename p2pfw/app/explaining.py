@@ -18,7 +18,8 @@ from p2pfw.core.prefix import Prefix, PrefixKey, is_v6, key_length, key_text
 from p2pfw.core.protected import ProtectedRange
 from p2pfw.core.statement import Source, Statement
 from p2pfw.core.times import ending, rfc3339
-from p2pfw.core.verdict import Decision, Reason
+from p2pfw.core.verdict import Decision, Reason, Verdict
+from p2pfw.core.voices import KEEP
 from p2pfw.core.whitelist import WhitelistEntry
 from p2pfw.errors import FirewallError
 
@@ -127,7 +128,7 @@ class Explaining:
             category=said.category.name.lower(),  # type: ignore[arg-type]  # the names of Category are the literals
             confidence=said.confidence,
             trust=round(testimony.support / said.confidence, 4) if said.confidence else 0.0,
-            trust_from=testimony.trust_origin,
+            trust_from=self._trust_from(testimony),
             support=testimony.support,
             counted=testimony.counted,
             not_counted="" if testimony.counted else testimony.uncounted.word if testimony.uncounted else "too-wide",
@@ -135,6 +136,14 @@ class Explaining:
             expires=ending(said.expires),
             note=self._note(testimony, key),
         )
+
+    def _trust_from(self, testimony: Testimony) -> str:
+        """How the trust came about, with the name of who vouches."""
+        owner = testimony.statement.owner
+        worth = self._domain.trust.worth(owner) if owner else None
+        if worth is None or worth.sponsor == owner or testimony.statement.source is not Source.SIGNED:
+            return testimony.trust_origin
+        return f"{testimony.trust_origin} by {self._names.name_of(worth.sponsor)}"
 
     def _note(self, testimony: Testimony, key: PrefixKey) -> str:
         said = testimony.statement
@@ -144,24 +153,34 @@ class Explaining:
 
     def _flip(self, flip: Flip, explanation: Explanation) -> str:
         match flip.turn:
-            case Turn.VOICE_LEAVES:
-                who = (
-                    self._names.name_of(flip.who.owner or flip.who.origin or b"") if flip.who else "the strongest voice"
-                )
-                return f"{who} retracts ({flip.score:.2f} < {flip.bound:.2f})"
-            case Turn.WORD_ENDS:
-                otherwise = flip.otherwise
-                rest = (
-                    f"the voices alone: {otherwise.decision.word} {otherwise.reason.word}" if otherwise else "then gone"
-                )
-                return f"{_whose(explanation.verdict.reason)} is taken back ({rest})"
+            case Turn.WORDS_END:
+                names = " and ".join(dict.fromkeys(self._word_of(one) for one in flip.who))
+                one = len(flip.who) == 1
+                scored = explanation.verdict.reason in (Reason.OK, Reason.LOCAL)
+                rest = _after(flip.after, KEEP if scored else 0.0)
+                if explanation.verdict.reason is Reason.OK:
+                    return f"{names} {'retracts' if one else 'retract'} ({rest})"
+                return f"{names} {'is' if one else 'are'} taken back ({rest})"
             case Turn.SUPPORT_COMES:
-                bound = f"score {flip.score:.2f}, needs {flip.bound:.2f}"
-                return f"{_voices(flip.voices)} with support {flip.support:.2f} ({bound})"
+                score = f"score {explanation.verdict.score:.2f}, needs {explanation.verdict.threshold or 0:.2f}"
+                return f"{_voices(flip.voices)} with support {flip.support:.2f} ({score})"
             case Turn.SAID_AGAIN:
-                return f"somebody who said it says it again, or {_voices(flip.voices)}: the lease is over"
+                return f"{self._word_of(flip.who[0])} says it again: the lease is over"
             case Turn.RANGE_GOES:
-                return f"{obstacle_text(explanation.obstacles)} no longer stands in the way"
+                way = f"{obstacle_text(explanation.obstacles)} no longer stands in the way"
+                return f"{way} (then {flip.after.decision.word} {flip.after.reason.word})"
+            case Turn.OPERATOR_SAYS:
+                return f"p2pfw block {key_text(PrefixKey(explanation.key))}: only this operator may go so wide"
+
+    def _word_of(self, said: Statement) -> str:
+        """Who would have to say otherwise."""
+        if said.source is Source.OPERATOR or said.origin == self._domain.me.node:
+            return "this operator's word"
+        if said.source is Source.SIGNED and said.fleet and said.owner == self._domain.me.owner:
+            return "the fleet's word"
+        if said.source is Source.FEED:
+            return "the feed's word"
+        return speaker(said, self._names)
 
     def _undo(self, asked: PrefixKey, explanation: Explanation) -> Iterable[str]:
         prefix = _short(asked)
@@ -223,9 +242,13 @@ def _since(explanation: Explanation) -> str | None:
     return rfc3339(min(said)) if said else None
 
 
-def _whose(reason: Reason) -> str:
-    words = {Reason.OPERATOR: "this operator's word", Reason.FLEET: "the fleet's word", Reason.FEED: "the feed's word"}
-    return words.get(reason, "it")
+def _after(verdict: Verdict, keep: float) -> str:
+    """What would be left, and what is missing then; `keep`: by how much less than the threshold would do."""
+    if verdict.threshold is None:
+        return f"then {verdict.decision.word} {verdict.reason.word}"
+    if verdict.voices and verdict.score >= verdict.threshold:
+        return f"{verdict.voices} of {verdict.voices_needed} voices"
+    return f"{verdict.score:.2f} < {verdict.threshold - keep:.2f}"
 
 
 def _voices(count: int) -> str:

@@ -60,8 +60,10 @@ class Health:
             found.extend(complaint())
         return sorted(found, key=lambda line: _ORDER[line.level])
 
-    def doctor(self, survey: FirewallSurvey) -> schema.Doctor:
-        """The health lines as checks, what was seen around our rules, and what is fine."""
+    def doctor(
+        self, survey: FirewallSurvey, advice: list[schema.Check], trust: schema.TrustReport | None
+    ) -> schema.Doctor:
+        """The health lines as checks, what was seen around our rules, advice on trust, and what is fine."""
         checks = [
             schema.Check(
                 code=line.code,
@@ -72,12 +74,12 @@ class Health:
             for line in self.lines()
             if line.level != "info"
         ]
-        checks += _around(survey)
+        checks += [*_around(survey), *advice]
         bad = {check.code for check in checks}
         checks += [schema.Check(code=code, level="ok", text=text) for code, text in self._fine() if code not in bad]
         levels = {check.level for check in checks}
         level = "error" if "error" in levels else "warning" if "warning" in levels else "ok"
-        return schema.Doctor(level=level, checks=checks)  # type: ignore[arg-type]  # the three words above
+        return schema.Doctor(level=level, checks=checks, trust=trust)  # type: ignore[arg-type]  # the words above
 
     def _enforcement(self) -> Iterator[schema.HealthLine]:
         enforcing = self.enforcing

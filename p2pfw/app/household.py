@@ -53,6 +53,11 @@ class Household:
         ]
         return [here, *sorted(others, key=lambda node: node.name)][:MOST_NODES]
 
+    def charter(self) -> bytes:
+        """See joining.Household."""
+        charters = self._domain.membership.charters
+        return charters.current.encode() if charters is not None else b""
+
     def next_serial(self) -> int:
         """Above every serial that this owner is known to have given."""
         return self._owning.next_serial()

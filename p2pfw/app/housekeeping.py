@@ -10,6 +10,7 @@ from typing import Final
 
 from p2pfw import schema
 from p2pfw.app.assembly import Assembly
+from p2pfw.app.loading import ADOPTED_SETTING
 from p2pfw.app.marks import FORCE
 from p2pfw.app.originating import MILLISECONDS
 from p2pfw.app.protecting import REFRESH
@@ -17,11 +18,12 @@ from p2pfw.app.timekeeping import CLOCK, Timekeeping
 from p2pfw.core.announcement import FUTURE
 from p2pfw.core.duration import short_duration
 from p2pfw.errors import InputError, StoreError
-from p2pfw.ports import Drop, DropAnnouncements, LocalRow
+from p2pfw.ports import Drop, DropAnnouncements, LocalRow, Setting
 
 log = logging.getLogger(__name__)
 
 EVERY: Final = 1.0
+COUNT_EVERY: Final = 60.0
 LAG_EVERY: Final = 0.05
 PEAK: Final = 1 << 20
 """Bytes of growth after which free memory is given back to the system."""
@@ -35,6 +37,8 @@ class Housekeeping:
         self._refreshed = float("-inf")
         self._memory = node.ports.memory_bytes()
         self._timekeeping = Timekeeping(node)
+        self._counted = float("-inf")
+        self._adopted: dict[str, int] = {}
         node.health.complaints += [self._store_lines, self._voice_lines]
 
     async def run(self) -> None:
@@ -51,6 +55,8 @@ class Housekeeping:
             node.ports.store.post(DropAnnouncements(ids=dropped.ids))
         node.judging.dirty([*dropped.dirty, *node.domain.local.tick(now), *node.domain.waiting.tick(now)])
         node.whitelisting.prune(now)
+        node.witnessing.tick(now)
+        self._keep_adopted()
         self._refresh_protection()
         self._timekeeping.tick()
         node.recording.watch_identity()
@@ -59,6 +65,8 @@ class Housekeeping:
         try:
             await node.recording.take_back()
             await node.owning.tick()
+            await node.chartering.tick()
+            await node.peers.revert(now)
             if not node.domain.adoption.pending:  # a start, or a large list: judging comes first
                 await node.renewing.tick()
         except (StoreError, InputError) as error:
@@ -72,6 +80,17 @@ class Housekeeping:
             await asyncio.sleep(LAG_EVERY)
             late = clock.monotonic() - asked - LAG_EVERY
             self._node.health.lag.add(clock.monotonic(), max(0.0, late * 1000))
+
+    def _keep_adopted(self) -> None:
+        """How much each voice has adopted, once a minute: after a restart that is not new."""
+        now, adoption = self._node.ports.clock.monotonic(), self._node.domain.adoption
+        if now - self._counted < COUNT_EVERY or adoption.pending:
+            return
+        self._counted = now
+        adopted = {voice.hex(): count for voice, count in sorted(adoption.allowances.adopted().items())}
+        if adopted != self._adopted:
+            self._adopted = adopted
+            self._node.ports.store.post(Setting(name=ADOPTED_SETTING, value=adopted))
 
     def _give_back_memory(self) -> None:
         """After a peak: what an import or a full judgement needed is not needed any more."""

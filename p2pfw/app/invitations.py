@@ -5,15 +5,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from p2pfw import schema
+from p2pfw.app.chartering import ROOT_SETTING
 from p2pfw.app.joining import Caller, Invitations, Joined, Ourselves, redeem
 from p2pfw.app.kit import Kit
+from p2pfw.core.charter import SignedCharter
+from p2pfw.core.identity import network_id
 from p2pfw.core.idtext import grouped_id
 from p2pfw.core.times import rfc3339
 from p2pfw.core.token import Token
 from p2pfw.core.trust import parse_trust
 from p2pfw.core.wire import JoinRequest
-from p2pfw.errors import ConflictError, InputError
-from p2pfw.ports import Put, Setting
+from p2pfw.errors import ConflictError, InputError, PeerError
+from p2pfw.ports import Put, Setting, Write
 
 CERTIFICATE_SETTING: Final = "certificate"
 
@@ -39,6 +42,11 @@ class Desk:
         """See operations.Operations.invite."""
         if seconds is None:
             raise InputError("an invitation must end", field="ttl", hint='write it like "1h"')
+        if not self._me.by_name:
+            raise InputError(
+                "this network's id is its charter's, which no token carries",
+                hint="p2pfw charter export, and on the other server p2pfw join FILE",
+            )
         trust = parse_trust(str(request.trust))
         token = await self._invitations.create(
             guest=request.guest, uses=request.uses, ttl=seconds, trust=trust, addresses=self._place.addresses()
@@ -67,7 +75,9 @@ class Desk:
         # An inviter speaks for itself: whom the operator named already keeps the operator's word.
         own = tuple(row for row in joined.rows if row.id == joined.inviter or not self._place.is_named(row.id))
         joined = replace(joined, rows=own)
-        writes = [Put(row=row) for row in joined.rows]
+        writes: list[Write] = [Put(row=row) for row in joined.rows]
+        if joined.answer.charter:
+            writes.append(Setting(name=ROOT_SETTING, value=_root(joined.answer.charter, token.network).hex()))
         if joined.certificate is not None:
             kept = Setting(name=CERTIFICATE_SETTING, value=joined.certificate.encode().hex())
             await self._store.commit(kept, *writes)
@@ -76,6 +86,18 @@ class Desk:
         if self.on_joined is not None:
             await self.on_joined(joined)
         return closing_words(joined, self._place.name, self._me, self._enforcing.mode.value)
+
+
+def _root(body: bytes, network: str) -> bytes:
+    """The charter that an inviter sent, if it is one of that network."""
+    try:
+        signed = SignedCharter.decode(body)
+        signed.check_signatures()
+    except PeerError as error:
+        raise InputError(f"the inviter sent a charter that is none: {error}", field="token") from None
+    if not signed.is_founded() or signed.charter.network_id != network_id(network):
+        raise InputError("the inviter sent a charter that does not hold in its network", field="token")
+    return body
 
 
 def join_request(me: Ourselves, name: str, addresses: tuple[str, ...], trust: float) -> JoinRequest:

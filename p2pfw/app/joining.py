@@ -38,6 +38,10 @@ class Household(Protocol):
         """A certificate serial of this owner above all that were used."""
         ...
 
+    def charter(self) -> bytes:
+        """The charter that holds here, as a joiner begins with it; empty where there is none."""
+        ...
+
     def peer_joined(self, row: PeerRow) -> None:
         """An invited peer's row was kept: resolve trust and targets again."""
         ...
@@ -52,6 +56,8 @@ class Ourselves:
     owner_key: Signer | None
     owner_name: str
     network: str
+    by_name: bool = True
+    """The network's id is that of its name: whoever has a token can find it by that."""
 
 
 def fresh_certificate(owner_key: Signer, node: NodeId, serial: int, now: float, *, after: int = 0) -> Certificate:
@@ -131,6 +137,7 @@ class Invitations:
             owner_name=self._me.owner_name,
             network=self._me.network,
             nodes=tuple(self._household.fleet_nodes()),
+            charter=self._household.charter(),
             trust=row.trust if row.guest else 0.0,
         )
 

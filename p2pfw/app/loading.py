@@ -20,14 +20,28 @@ from p2pfw.app.recording import RESTORED
 from p2pfw.app.renewing import RENEWED_SETTING
 from p2pfw.config import Config, read_allow
 from p2pfw.core.announcement import MAX_LIFETIME
-from p2pfw.core.identity import Certificate
+from p2pfw.core.identity import Certificate, OwnerId
 from p2pfw.core.localbook import LocalEntry
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.records import Category
 from p2pfw.core.whitelist import WhitelistEntry
 from p2pfw.errors import PeerError
-from p2pfw.ports import AllowRow, Drop, FeedRow, Intention, IntentionRow, InviteRow, LocalRow, PeerRow, Setting
+from p2pfw.ports import (
+    AllowRow,
+    Drop,
+    EvidenceRow,
+    FeedRow,
+    Intention,
+    IntentionRow,
+    InviteRow,
+    LocalRow,
+    ObservationRow,
+    PeerRow,
+    Setting,
+)
 
+ADOPTED_SETTING: Final = "adopted"
+"""Setting: by voice (hexadecimal), how many prefixes it had adopted."""
 _SLICE: Final = 16
 """Announcements loaded between two turns of the loop: 16 full ones take about 30 ms."""
 
@@ -39,7 +53,11 @@ async def load(node: Assembly, settings: dict[str, object], *, alone: bool) -> C
         _learn_own(node, node.keys.certificate, now)
     node.book.load_file(named_in(node.config))
     node.book.load_rows(node.ports.store.rows(PeerRow))
+    node.peers.trials.load(settings)
     node.book.resolve()
+    node.chartering.begin(node.charter, settings)
+    node.witnessing.load(node.ports.store.rows(EvidenceRow), node.ports.store.rows(ObservationRow))
+    node.domain.adoption.allowances.credit(_adopted(settings))
     for source, entries in whitelist_of(node.config).items():
         node.domain.whitelist.replace(source, entries)
     node.whitelisting.load(node.ports.store.rows(AllowRow))
@@ -51,6 +69,14 @@ async def load(node: Assembly, settings: dict[str, object], *, alone: bool) -> C
     node.protecting.refresh()  # feeds are cut around it
     node.feeding.begin(node.config.feeds, node.ports.store.rows(FeedRow))
     return skipped
+
+
+def _adopted(settings: dict[str, object]) -> dict[OwnerId, int]:
+    """How much each voice had adopted when this was last looked at."""
+    kept = settings.get(ADOPTED_SETTING)
+    return (
+        {OwnerId(bytes.fromhex(voice)): int(count) for voice, count in kept.items()} if isinstance(kept, dict) else {}
+    )
 
 
 def _learn_own(node: Assembly, certificate: Certificate, now: float) -> None:

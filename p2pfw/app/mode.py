@@ -63,7 +63,7 @@ class Modes:
         await self._keep(Mode.OBSERVE, None)
         if problem:
             raise FirewallError(f"rules and sets could not be removed: {problem}; try p2pfw uninstall-rules as root")
-        return self._answer("")
+        return self.answer("")
 
     def _trial(self, mode: Mode, seconds: int | None) -> Trial | None:
         """The trial that a request asks for; none where enforcement is confirmed already: nothing to revert."""
@@ -79,8 +79,8 @@ class Modes:
         word = self._words
         await self._keep(mode, trial)
         if word != self._words:
-            return self._answer("another command came meanwhile")
-        return self._answer(await self._enforcing.set_mode(mode, trial))
+            return self.answer("another command came meanwhile")
+        return self.answer(await self._enforcing.set_mode(mode, trial))
 
     def confirming(self) -> schema.Confirming | None:
         """The trial that runs."""
@@ -102,7 +102,8 @@ class Modes:
         except StoreError as error:  # what is kept says when the trial ends: a restart comes to the same
             log.error("the end of a trial was not kept", extra={"error": str(error)})
 
-    def _answer(self, problem: str) -> schema.ModeAnswer:
+    def answer(self, problem: str) -> schema.ModeAnswer:
+        """The mode as it is now, with a word to it."""
         enforcing = self._enforcing
         return schema.ModeAnswer(
             mode=enforcing.mode.value,

@@ -53,7 +53,7 @@ class Owning:
     async def renew(self) -> schema.OwnerAnswer:
         """See operations.Operations.renew_owner."""
         if self._me.owner_key is None:
-            raise _no_key()
+            raise no_key()
         held = self._domain.directory.certificate_of(self._me.node)
         after = held.not_before if held is not None else 0
         serial, now = self.next_serial(), self._clock.now()
@@ -75,7 +75,7 @@ class Owning:
     async def revoke(self, node_text: str) -> schema.OwnerAnswer:
         """See operations.Operations.revoke_node."""
         if self._me.owner_key is None:
-            raise _no_key()
+            raise no_key()
         node = NodeId(self._book.find(node_text))
         if node == self._me.node:
             raise InputError("this is this node itself", field="node", hint="revoke it from another node of the fleet")
@@ -100,7 +100,8 @@ class Owning:
         return any(raw is not None and raw.body == certificate.encode() for raw in raws)
 
 
-def _no_key() -> InputError:
+def no_key() -> InputError:
+    """What is answered where only the owner could do it."""
     return InputError(
         "this node does not hold its owner's key",
         hint="run it on the node where node.owner_key_file is set, or use p2pfw owner certify there",

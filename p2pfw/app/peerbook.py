@@ -39,6 +39,8 @@ class PeerBook:
         self._file: dict[bytes, Named] = {}
         self._rows: dict[bytes, PeerRow] = {}
         self._given: set[OwnerId] = set()
+        self.charter_names: Mapping[OwnerId, str] = {}
+        """How the charter calls its members; the operator's names come first."""
 
     # --- what is named ---------------------------------------------------------------------------------------------
 
@@ -136,6 +138,8 @@ class PeerBook:
         """True when the operator named this node or its owner, or it is of the own fleet (closed admission)."""
         if owner is not None and owner == self._trust.own_owner:
             return True
+        if owner is not None and owner in self._trust.charter() and self._trust.given(owner) is None:
+            return True
         for named in self.all():
             if named.distrusted and (named.id == node or self.owner_for(named) == owner):
                 return False
@@ -151,7 +155,17 @@ class PeerBook:
         if named is not None and named.name:
             return named.name
         names = sorted({one.name for one in self.all() if one.name and self.owner_for(one) == key})
-        return names[0] if names else short_id(key)
+        return names[0] if names else self.charter_names.get(OwnerId(key)) or short_id(key)
+
+    def owner_of(self, text: str) -> OwnerId:
+        """The owner that a name or an id stands for: of a node, its owner now. NotFoundError, InputError."""
+        found = [owner for owner, name in self.charter_names.items() if name == text]
+        if found and all(peer.name != text for peer in self.all()):
+            return found[0]
+        peer = self.find(text)
+        named = self.get(peer)
+        owner = self.owner_for(named) if named else self._directory.owner_of(NodeId(peer), self._clock.now())
+        return owner or OwnerId(peer)
 
     def dialled(self) -> Iterator[tuple[str, Named]]:
         """(address, peer) for every address that the operator or an invitation gave."""

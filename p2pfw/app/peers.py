@@ -10,6 +10,9 @@ from p2pfw import schema
 from p2pfw.app.kit import Kit
 from p2pfw.app.peerbook import Named, PeerBook
 from p2pfw.app.peering import Peering
+from p2pfw.app.trials import Trials
+from p2pfw.core.allowance import VOICE_SPACE
+from p2pfw.core.duration import short_duration
 from p2pfw.core.gossip.swarm import Gossip
 from p2pfw.core.gossip.swarm import PeerView as Link
 from p2pfw.core.identity import NodeId, OwnerId
@@ -29,6 +32,9 @@ class PeerDesk:
     def __init__(self, kit: Kit, book: PeerBook, peering: Peering, gossip: Gossip) -> None:
         self._domain, self._judging, self._store, self._events = kit.domain, kit.judging, kit.store, kit.events
         self._book, self._peering, self._gossip = book, peering, gossip
+        self._clock = kit.clock
+        self.trials = Trials(kit.store, kit.clock)
+        self.seeds: Callable[[], Iterator[DialTarget]] = lambda: iter(())
         self.transport: Transport | None = None
         self.discovery: Discovery | None = None
         self.on_change: Callable[[], None] | None = None
@@ -40,8 +46,8 @@ class PeerDesk:
         peer = self._book.find(peer_id)
         if peer == self._domain.me.node:
             raise InputError("this is this node's own id", field="id")
-        row = self._row(peer, request)
-        await self._store.commit(Put(row=row))
+        row, before = self._row(peer, request), self._book.row(peer)
+        await self._store.commit(Put(row=row), *self.trials.begin(peer, before, request.confirm))
         self._book.put(row)
         self._events.tell("peer-edit", peer=self._book.name_of(peer), by=caller.name)
         await self.resolve()
@@ -63,6 +69,31 @@ class PeerDesk:
         self._events.tell("peer-forgotten", peer=named.name, by=caller.name)
         await self.resolve()
 
+    async def confirm(self) -> bool:
+        """The edits on trial stay. False when there are none."""
+        return await self.trials.confirm()
+
+    async def revert(self, now: float) -> None:
+        """Take back the edits whose time to be confirmed is over."""
+        due = self.trials.due(now)
+        if not due:
+            return
+        for peer, row in due:
+            await self._store.commit(Put(row=row) if row is not None else Drop(table=PeerRow, identity=peer))
+            self._book.drop(peer)
+            if row is not None:
+                self._book.put(row)
+            self._events.tell("peer-reverted", peer=self._book.name_of(peer), reason="not confirmed in time")
+        await self.trials.end(due)
+        await self.resolve()
+
+    def trial_lines(self) -> Iterator[schema.HealthLine]:
+        """Edits of trust that wait for a word, for health."""
+        for peer, until in self.trials.waiting():
+            left = short_duration(max(1, until - self._clock.now()))
+            text = f"the edit of {self._book.name_of(peer)} is taken back in {left} unless confirmed"
+            yield schema.HealthLine(level="warning", code="unconfirmed-peer", text=text, remedy="p2pfw confirm")
+
     async def resolve(self) -> None:
         """Names, trust and addresses changed: dial, carry and judge accordingly, and wait for the verdicts."""
         changed = self._book.resolve()
@@ -82,6 +113,8 @@ class PeerDesk:
         for url, named in self._book.dialled():
             node = NodeId(named.id) if self._is_node(named) else None
             targets.setdefault(url, DialTarget(url=url, node=node))
+        for seed in self.seeds():
+            targets.setdefault(seed.url, seed)
         for url in self.discovery.found() if self.discovery is not None else ():
             targets.setdefault(url, DialTarget(url=url, persistent=False))
         self.transport.dial(list(targets.values()))
@@ -158,18 +191,28 @@ class PeerDesk:
         session = self._peering.session_with(node)
         dial = next((dials[url] for url in named.addresses if url in dials), None)
         certificate = self._domain.directory.certificate_of(node)
-        given = self._domain.trust.given(owner)
+        given, ours = self._domain.trust.given(owner), owner == self._domain.me.owner
+        worth = self._domain.trust.worth(owner)
+        account = self._domain.trust.evidence.account(owner)
         used = self._domain.ledger.used_by(node)
         view = schema.PeerView(
             id=encode_id(peer),
             owner=encode_id(owner),
             name=self._book.name_of(peer),
             state=self._state(node, session, dial, named),  # type: ignore[arg-type]  # one of its words
-            fleet=owner == self._domain.me.owner,
+            fleet=ours,
             address=session.address if session else "",
-            trust=given.trust if given else 1.0 if owner == self._domain.me.owner else 0.0,
+            trust=1.0 if ours else worth.overall if worth else 0.0,
             trust_for={c.name.lower(): value for c, value in given.trust_for.items()} if given else {},
-            trust_from="own fleet" if owner == self._domain.me.owner else "configured" if given else "none",
+            trust_from="own fleet" if ours else worth.source if worth else "none",
+            weight=1.0 if ours else self._domain.trust.most(owner),
+            rep=round(worth.rep, 4) if worth else 1.0,
+            muted=worth.muted if worth else False,
+            sponsor=self._book.name_of(worth.sponsor) if worth and worth.sponsor != owner else "",
+            confirmed=account.confirmed if account else 0,
+            contradicted=account.contradicted if account else 0,
+            limits=None if ours or worth is None else self._limits(worth.sponsor),
+            adopted=self._domain.adoption.allowances.usage(worth.sponsor, now).prefixes if worth and not ours else 0,
             last_error="" if session or dial is None else dial.problem,
             certificate_expires=rfc3339(certificate.not_after) if certificate else None,
             announcements=len(self._domain.ledger.announcements_of(node, now)),
@@ -177,6 +220,19 @@ class PeerDesk:
             addresses=list(named.addresses),
         )
         return self._with_session(view, session, links)
+
+    def _limits(self, voice: OwnerId) -> schema.PeerLimits:
+        usage = self._domain.adoption.allowances.usage(voice, self._clock.now())
+        return schema.PeerLimits(
+            adopted=usage.prefixes,
+            adopted_limit=usage.prefixes_limit,
+            new_10min=usage.new,
+            alone_hour=usage.alone,
+            rate_limit=usage.rate_limit,
+            hosts=usage.space,
+            hosts_limit=VOICE_SPACE,
+            held=usage.held,
+        )
 
     def _with_session(
         self, view: schema.PeerView, session: PeerSession | None, links: dict[int, Link]

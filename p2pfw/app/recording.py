@@ -44,6 +44,8 @@ class Recording:
         self.ends: Ends | None = None
         self.spawn: Callable[[Coroutine[Any, Any, None]], object] | None = None
         self.on_trust: Callable[[], None] | None = None
+        self.on_worth: Callable[[], None] | None = None
+        self._charters = 0
         self.arrived = 0
         self.pardoned: set[PrefixKey] = set()
 
@@ -58,6 +60,7 @@ class Recording:
         self._follow(Learned(dirty=[], revoked=outcome.revoked, certified=outcome.certified), one.origin)
         if one.origin == self._domain.me.node:  # of a life that this disk does not know
             self.overtaken(*one.header.order)
+        self._follow_worth(outcome)
         if one.kind == Kind.PARDON:
             self._obey(one)
         if outcome.equivocation is not None:
@@ -87,6 +90,7 @@ class Recording:
     def follow_own(self, outcome: Outcome) -> None:
         """What this node said itself has the same consequences."""
         self._follow(Learned(dirty=[], revoked=outcome.revoked, certified=outcome.certified), self._domain.me.node)
+        self._follow_worth(outcome)
 
     def watch_identity(self) -> None:
         """A node whose key is revoked, or whose certificate is long over, is heard by nobody: it falls silent."""
@@ -110,6 +114,13 @@ class Recording:
             self.watch_identity()
         if learned.certified:
             self._certified(node)
+
+    def _follow_worth(self, outcome: Outcome) -> None:
+        """A vouch or a charter changed who counts, or a proposal is new."""
+        changes = self._domain.membership.changes
+        if self.on_worth is not None and (outcome.worth or changes != self._charters):
+            self._charters = changes
+            self.on_worth()
 
     def _certified(self, node: NodeId) -> None:
         owner = self._domain.directory.owner_of(node, self._clock.now())

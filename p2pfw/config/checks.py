@@ -138,8 +138,6 @@ def _of_meaning(config: Config) -> Iterator[str]:
         yield "api.rfw is accepted and not yet served"
     if config.listen.advertise and config.listen.peer is None:
         yield "listen.advertise tells peers addresses, and listen.peer is off"
-    if config.discovery.charter:
-        yield "discovery.charter is accepted and not yet used: node.network names the network"
     for feed in config.feeds:
         if feed.format is not Format.PLAIN:
             yield f"feed.{feed.name}.format: {feed.format.value} is accepted and not yet read: it is never fetched"

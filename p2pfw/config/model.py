@@ -229,7 +229,7 @@ class Discovery:
         readers.FLAG, "Look for nodes on the LAN; identity is proven by the session all the same.", default=False
     )
     charter: Path | None = one(
-        readers.OPTIONAL_PATH, "A charter: members, seeds, and the network; accepted, not yet used.", default=""
+        readers.OPTIONAL_PATH, "A charter: members, seeds and the network; comes before node.network.", default=""
     )
 
 

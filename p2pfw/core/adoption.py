@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 from p2pfw.core.allowance import Allowances
 from p2pfw.core.budget import FleetBudget
@@ -20,6 +20,7 @@ from p2pfw.core.flips import FlipLimiter
 from p2pfw.core.identity import NodeId
 from p2pfw.core.packed import (
     WORDS,
+    Change,
     Word,
     code,
     code_of,
@@ -53,26 +54,6 @@ REFILL: Final = 60
 """Seconds between looking again at what a full budget or limit held back."""
 HOST_NETWORK: Final = 8
 """Bits by which the network is wider than a host that the rule of density speaks of."""
-
-
-class Change(NamedTuple):
-    """What judging changed about one prefix."""
-
-    key: PrefixKey
-    until: int | None
-    """When the block ends, 0: never; None: it must not be blocked (any more)."""
-    packed_old: int | None
-    packed_new: int | None
-
-    @property
-    def old(self) -> Word | None:
-        """The verdict before; None: nobody had spoken of it."""
-        return word_of(self.packed_old)
-
-    @property
-    def new(self) -> Word | None:
-        """The verdict now; None: nobody speaks of it any more."""
-        return word_of(self.packed_new)
 
 
 _Considered = tuple[Verdict, int, tuple[NodeId, ...], Set[NodeId], bool]
@@ -365,6 +346,12 @@ class Adoption:
     def verdict(self, key: int) -> Word | None:
         """The verdict on exactly this prefix; None when nobody speaks of it."""
         return word_of(self._verdicts.get(key))
+
+    def charged(self, key: int) -> int:
+        """The number of the voices whose limits it takes from, or is held for (allowances.voices); 0: nobody's."""
+        packed = self._verdicts.get(key)
+        kind, number = _charge_of(packed)
+        return 0 if kind == _FLEET else number
 
     def until(self, key: int) -> int | None:
         """When the block of exactly this prefix ends, 0: never; None: it is not adopted."""

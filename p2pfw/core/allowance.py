@@ -32,6 +32,7 @@ MOST_NUMBERS: Final = 1 << 20
 """Groups of voices that hold something at one time: what a packed verdict can name."""
 _MINUTE: Final = 60
 _NETWORK: Final = (24, 48)
+_KEY_BITS: Final = 137
 _EPSILON: Final = 1e-9
 """100,000 x 0.29 is 28,999.999..."""
 
@@ -123,7 +124,7 @@ class Allowances:
         self._uses: list[int] = [0]
         self._free: list[int] = []
         self._space = 0
-        self._networks: Counter[tuple[int, int]] = Counter()
+        self._networks: Counter[int] = Counter()
         self.held = 0
         """Prefixes that are held for somebody's limits."""
 
@@ -144,7 +145,7 @@ class Allowances:
         over = frozenset(one.voice for one in group.accounts if self._is_over(one, size, now, lone=group.lone))
         if over:
             return Reason.LIMIT, over
-        if group.lone and size == 1 and self._networks[number, _network(key)] >= LONE_HOSTS:
+        if group.lone and size == 1 and self._networks[_place(key, number)] >= LONE_HOSTS:
             return Reason.DENSITY, frozenset(one.voice for one in group.accounts)
         return None, frozenset()
 
@@ -156,6 +157,10 @@ class Allowances:
             one.prefixes, prefixes, one.alone.count(now), one.new.count(now), rate, one.space, one.asked.count(now),
             one.held,
         )  # fmt: skip
+
+    def limits_of(self, trust: float) -> tuple[int, int]:
+        """(prefixes, new in ten minutes and alone in an hour) for a trust."""
+        return int(PREFIXES * (trust + _EPSILON)), int(NEW * (trust + _EPSILON))
 
     def voices(self, number: int) -> tuple[OwnerId, ...]:
         """Who is in a group."""
@@ -202,7 +207,7 @@ class Allowances:
             one.prefixes += 1
             one.space += size
         if group.lone and size == 1:
-            self._networks[number, _network(key)] += 1
+            self._networks[_place(key, number)] += 1
 
     def refund(self, key: PrefixKey, number: int) -> None:
         """It does no more."""
@@ -212,7 +217,7 @@ class Allowances:
             one.prefixes -= 1
             one.space -= size
         if group.lone and size == 1:
-            place = number, _network(key)
+            place = _place(key, number)
             self._networks[place] -= 1
             if not self._networks[place]:
                 del self._networks[place]
@@ -249,8 +254,7 @@ class Allowances:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _limits(self, one: Account) -> tuple[int, int]:
-        trust = self._trust(one.voice) + _EPSILON
-        return int(PREFIXES * trust), int(NEW * trust)
+        return self.limits_of(self._trust(one.voice))
 
     def _is_over(self, one: Account, size: int, now: float, *, lone: bool) -> bool:
         prefixes, rate = self._limits(one)
@@ -270,7 +274,7 @@ class Allowances:
         return min(rooms, default=0)
 
     def _is_dense(self, key: PrefixKey, number: int) -> bool:
-        return self._groups[number].lone and self._networks.get((number, _network(key)), 0) >= LONE_HOSTS
+        return self._groups[number].lone and self._networks[_place(key, number)] >= LONE_HOSTS
 
     def _account(self, voice: OwnerId) -> Account:
         return self._accounts.setdefault(voice, Account(voice))
@@ -298,5 +302,6 @@ class Allowances:
             self._free.append(number)
 
 
-def _network(key: PrefixKey) -> int:
-    return truncate(key, _NETWORK[is_v6(key)])
+def _place(key: PrefixKey, number: int) -> int:
+    """A group of voices in the network of a host, as one integer."""
+    return number << _KEY_BITS | truncate(key, _NETWORK[is_v6(key)])

@@ -27,6 +27,7 @@ from p2pfw.core.building import (
     build_revocation,
     feed_basis,
 )
+from p2pfw.core.charter import SignedCharter
 from p2pfw.core.checkpoint import MAX_BODY, AnnouncementId, Checkpoint
 from p2pfw.core.header import (
     CONTEXT,
@@ -47,6 +48,7 @@ from p2pfw.core.header import (
 )
 from p2pfw.core.identity import CARRIED_AFTER, SIGNATURE_BYTES, Certificate, NetworkId, Revocation, verify
 from p2pfw.core.records import MAX_ENTRIES, MAX_LIFETIME, Action, Category, Entry, code, split_code
+from p2pfw.core.vouch import Vouch
 from p2pfw.errors import (
     BodyHashError,
     CertificateError,
@@ -64,7 +66,7 @@ __all__ = [
     "Kind", "Action", "Category", "Entry", "code", "split_code", "lifetime", "feed_basis",
     "Header", "AnnouncementId", "RawAnnouncement", "Announcement", "Stamp",
     "parse", "check_time", "check_signature", "check_body",
-    "records", "certificate_of", "revocation_of", "checkpoint_of",
+    "records", "certificate_of", "revocation_of", "checkpoint_of", "vouch_of", "charter_of",
     "build_entries", "build_certificate", "build_revocation", "build_checkpoint", "build_other",
 ]  # fmt: skip
 
@@ -131,6 +133,16 @@ def checkpoint_of(announcement: Announcement) -> Checkpoint:
     return Checkpoint.decode(announcement.raw.body)
 
 
+def vouch_of(announcement: Announcement) -> Vouch:
+    """The vouch in an announcement of that kind."""
+    return Vouch.decode(announcement.raw.body)
+
+
+def charter_of(announcement: Announcement) -> SignedCharter:
+    """The charter, or proposal, in an announcement of that kind."""
+    return SignedCharter.decode(announcement.raw.body)
+
+
 _CODES: Final[dict[int, bytes]] = {Kind.ENTRIES: body_records.STATEMENT_CODES, Kind.PARDON: body_records.PARDON_CODES}
 
 
@@ -146,6 +158,13 @@ def _required_expires(announcement: Announcement) -> int | None:
             revocation = Revocation.decode(body)
             revocation.check_signature()
             return revocation.created + REVOCATION_LIFE
+        case Kind.VOUCH:
+            vouch = Vouch.decode(body)
+            vouch.check_signature()
+            return vouch.expires
+        case Kind.CHARTER:
+            SignedCharter.decode(body).check_signatures()
+            return None
         case Kind.CHECKPOINT:
             checkpoint = Checkpoint.decode(body)
             if (checkpoint.epoch, checkpoint.seq) > header.order:

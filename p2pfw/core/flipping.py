@@ -57,7 +57,8 @@ def _if_words_end(case: Case) -> Iterable[Flip]:
             return
         who.append(words[0])
         gone += words
-        left = [one for one in left if not any(one is word for word in words)]
+        # By value: a lone statement may be heard as its equal of a moment ago.
+        left = [one for one in left if one not in words]
         after = case.judge(left)
         if after.decision is not Decision.ADOPT:
             yield Flip(turn=Turn.WORDS_END, after=after, who=tuple(who), gone=tuple(gone))
@@ -80,7 +81,7 @@ def _if_said_again(case: Case) -> Iterable[Flip]:
         return
     strongest = weighed[0].statement
     again = strongest._replace(created=int(case.now), stated=int(case.now), expires=int(case.now) + DAY)
-    after = case.judge([again if one is strongest else one for one in case.statements])
+    after = case.judge([again if one == strongest else one for one in case.statements])
     if after.decision is Decision.ADOPT:
         yield Flip(turn=Turn.SAID_AGAIN, after=after, who=(strongest,), gone=(strongest,))
 

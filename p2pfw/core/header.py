@@ -60,7 +60,7 @@ def lifetime(kind: int) -> int:
 
 def dated_by_owner(kind: int) -> bool:
     """True where expiry counts from a time that the owner's clock stated, which may be ahead of the origin's."""
-    return kind in (Kind.CERTIFICATE, Kind.REVOCATION)
+    return kind in (Kind.CERTIFICATE, Kind.REVOCATION, Kind.VOUCH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

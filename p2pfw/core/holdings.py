@@ -19,8 +19,10 @@ from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.shares import ANNOUNCEMENT_OCTETS, GRAVE_OCTETS, Shares, Used
 from p2pfw.errors import ShareError
 
-SAME_REVOCATION: Final = 4
-"""Announcements that carry one and the same revocation: anybody can wrap one, and its owner's room pays."""
+SAME_WORD: Final = 4
+"""Announcements that carry one and the same revocation or vouch: anybody can wrap one, and its owner's room pays."""
+OWNERS_WORDS: Final = frozenset({Kind.REVOCATION, Kind.VOUCH})
+"""Kinds that an owner signed for everybody to carry: they have room of their own, which no node can use up."""
 
 
 class Counts(NamedTuple):
@@ -45,7 +47,8 @@ class Holdings:
         """Per origin: slots by order; of several with one order the later ones by -serial."""
         self._names: dict[NodeId, NodeId] = {}
         """The one object that all announcements of an origin share."""
-        self._revocations: dict[bytes, int] = {}
+        self._words: dict[bytes, int] = {}
+        """How many announcements carry one body of OWNERS_WORDS."""
         self._entries = 0
 
     # --- questions -------------------------------------------------------------------------------------------------
@@ -96,9 +99,9 @@ class Holdings:
         """ShareError when it would not fit. The records are only looked at where their number alone is too much."""
         raw, header = announcement.raw, announcement.header
         cost = _cost(raw)
-        if header.kind == Kind.REVOCATION:
-            if self._revocations.get(raw.body, 0) >= SAME_REVOCATION:
-                raise ShareError("the same revocation came often enough")
+        if header.kind in OWNERS_WORDS:
+            if self._words.get(raw.body, 0) >= SAME_WORD:
+                raise ShareError("the same revocation or vouch came often enough")
             self._shares.check_sealed(owner, cost)
             return
         retracts = header.kind == Kind.ENTRIES and min(body_codes(header.n4, raw.body)) >= RETRACTS
@@ -127,7 +130,7 @@ class Holdings:
         slots[-held.serial if held.order in slots else held.order] = held.slot
         self._entries += held.entries
         fresh = self._take_in(held, keys)
-        if held.kind != Kind.REVOCATION:
+        if held.kind not in OWNERS_WORDS:
             self._shares.settle(origin, owner)
         self._charge(held, fresh, _cost(held.raw))
         return held, keys
@@ -183,12 +186,12 @@ class Holdings:
             return self.index.add(held, keys)
         if held.kind == Kind.PARDON:
             return self.pardons.add(held, keys)
-        if held.kind == Kind.REVOCATION:
-            self._revocations[held.body] = self._revocations.get(held.body, 0) + 1
+        if held.kind in OWNERS_WORDS:
+            self._words[held.body] = self._words.get(held.body, 0) + 1
         return 0
 
     def _charge(self, held: Held, prefixes: int, cost: int) -> None:
-        if held.kind == Kind.REVOCATION and held.sealed_by is not None:
+        if held.kind in OWNERS_WORDS and held.sealed_by is not None:
             self._shares.charge_sealed(held.sealed_by, cost)
         else:
             self._shares.charge(held.origin, prefixes, cost)
@@ -199,10 +202,10 @@ class Holdings:
         del slots[held.order if slots.get(held.order) == held.slot else -held.serial]
         if not slots:
             del self._origins[held.origin], self._names[held.origin]
-        if held.kind == Kind.REVOCATION:
-            self._revocations[held.body] -= 1
-            if not self._revocations[held.body]:
-                del self._revocations[held.body]
+        if held.kind in OWNERS_WORDS:
+            self._words[held.body] -= 1
+            if not self._words[held.body]:
+                del self._words[held.body]
 
 
 def _cost(raw: RawAnnouncement) -> int:

@@ -5,8 +5,9 @@
     3 network, clock
     4 owner carried, and within its share (of what an owner signed: the owner that the body names)
     5 signature
-    6 body          hash, records; certificates and revocations with their owner's signature
-    7 meaning       certificates and revocations into the directory, everything into the ledger
+    6 body          hash, records; certificates, revocations, vouches and charters with their signatures
+    7 meaning       certificates and revocations into the directory, vouches and charters into the membership,
+                    everything into the ledger
 
 Nothing is stored or marked as seen before the signature is good: a forged copy must not keep the true one out. The
 node's own store passes the same way at start, without 2 and 5, and what its clock calls the future is let in, to count
@@ -22,16 +23,20 @@ from p2pfw.core.announcement import (
     Kind,
     RawAnnouncement,
     certificate_of,
+    charter_of,
     check_body,
     check_signature,
     check_time,
     parse,
     revocation_of,
+    vouch_of,
 )
 from p2pfw.core.directory import Directory
 from p2pfw.core.equivocation import Equivocation
 from p2pfw.core.identity import CLOCK_SLACK, Certificate, NetworkId, NodeId, OwnerId, Revocation
 from p2pfw.core.ledger import Ledger
+from p2pfw.core.membership import NOBODY as NOT_ANY_OWNER
+from p2pfw.core.membership import Membership
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import NotCarriedError, RevokedError, WrongNetworkError
 
@@ -63,6 +68,8 @@ class Recorded:
     """Nodes that are dead by this revocation: their sessions must end."""
     certified: bool = False
     """A node's owner, uses or validity is another now."""
+    worth: frozenset[OwnerId] = NOT_ANY_OWNER
+    """Owners who count for something else now, by a vouch or a charter."""
     equivocation: Equivocation | None = None
     """Its origin contradicted itself, and this node found out: announce the proof, once."""
     kept: bool = True
@@ -76,13 +83,22 @@ class Learned:
     dirty: list[PrefixKey]
     revoked: frozenset[NodeId] = NOBODY
     certified: bool = False
+    worth: frozenset[OwnerId] = NOT_ANY_OWNER
 
 
 class Intake:
     """See the module. Holds no state of its own."""
 
-    def __init__(self, network: NetworkId, directory: Directory, ledger: Ledger, carried: Carried) -> None:
+    def __init__(
+        self,
+        network: NetworkId,
+        directory: Directory,
+        ledger: Ledger,
+        carried: Carried,
+        membership: Membership | None = None,
+    ) -> None:
         self._network, self._directory, self._ledger, self._carried = network, directory, ledger, carried
+        self._membership = membership
 
     def receive(self, raw: RawAnnouncement, now: float) -> Recorded | Known:
         """An announcement from a peer, or this node's own. PeerError: it does not count, and why; nothing happened."""
@@ -131,6 +147,8 @@ class Intake:
             return certificate_of(announcement).owner
         if announcement.kind == Kind.REVOCATION:
             return revocation_of(announcement).owner
+        if announcement.kind == Kind.VOUCH:
+            return vouch_of(announcement).voucher
         if self._directory.is_revoked(announcement.origin):
             raise RevokedError("its origin was revoked")
         owner = self._directory.carried_owner(announcement.origin, now)
@@ -151,6 +169,7 @@ class Intake:
             dirty=learned.dirty + dirty,
             revoked=learned.revoked,
             certified=learned.certified,
+            worth=learned.worth,
             equivocation=proofs[0] if proofs else None,
             kept=kept,
         )
@@ -162,9 +181,21 @@ class Intake:
                 return self.learn(certificate_of(announcement), now)
             case Kind.REVOCATION:
                 return self.revoke(revocation_of(announcement), now)
+            case Kind.VOUCH | Kind.CHARTER:
+                return self._joined(announcement, now)
             case Kind.EQUIVOCATION:
                 self._check_proof(announcement)
         return Learned(dirty=[])
+
+    def _joined(self, announcement: Announcement, now: float) -> Learned:
+        """Who counts for what changes at once: what those owners said is judged again."""
+        if self._membership is None:
+            return Learned(dirty=[])
+        if announcement.kind == Kind.VOUCH:
+            worth = self._membership.vouch(vouch_of(announcement), now)
+        else:
+            worth = self._membership.charter(charter_of(announcement), now)
+        return Learned(dirty=self._ledger.keys_of_owners(worth, now) if worth else [], worth=worth)
 
     def _check_proof(self, announcement: Announcement) -> None:
         proof = Equivocation.decode(announcement.raw.body)

@@ -27,6 +27,7 @@ from p2pfw.core.announcement import (
     checkpoint_of,
     parse,
     revocation_of,
+    vouch_of,
 )
 from p2pfw.core.checkpoints import Applying, Checkpoints
 from p2pfw.core.directory import Directory
@@ -145,6 +146,20 @@ class Ledger:
         """Every prefix that the origin blocked, retracted or pardoned, once each."""
         mine = (held.keys() for held in self._holdings.of(origin))
         return iter(set(chain.from_iterable(mine)))
+
+    def arrival(self, announcement: AnnouncementId) -> int:
+        """A number that is smaller for what came earlier; 0 for what is not held."""
+        held = self._holdings.find(announcement)
+        return 0 if held is None else held.serial
+
+    def bodies(self, kind: int, now: float) -> list[bytes]:
+        """What every announcement of a kind that has not expired says."""
+        return [held.body for held in self._holdings.shelf.all() if held.kind == kind and held.expires > now]
+
+    def keys_of_owners(self, owners: Collection[OwnerId], now: float) -> list[PrefixKey]:
+        """Every prefix that a node of these owners speaks of."""
+        mine = [origin for origin in self._holdings.origins() if self._directory.carried_owner(origin, now) in owners]
+        return list(set(chain.from_iterable(map(self.keys_of, mine))))
 
     def overlapping(self, key: PrefixKey) -> list[PrefixKey]:
         """Every prefix that an entry is held about and that shares an address with this one."""
@@ -324,6 +339,8 @@ def _sealed_by(announcement: Announcement) -> OwnerId | None:
         return certificate_of(announcement).owner
     if announcement.kind == Kind.REVOCATION:
         return revocation_of(announcement).owner
+    if announcement.kind == Kind.VOUCH:
+        return vouch_of(announcement).voucher
     return None
 
 

@@ -7,6 +7,7 @@ Only the form; see adoption for what is kept in it.
 
 from typing import Final, NamedTuple
 
+from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.verdict import Decision, Reason, Verdict
 
 _REASON_SHIFT: Final = 2
@@ -84,3 +85,23 @@ def review_of(packed: int | None) -> int:
 def node_of(packed: int | None) -> int:
     """The number of the node that is charged; 0: none."""
     return packed >> _NODE_SHIFT & _NODE_MASK if packed else 0
+
+
+class Change(NamedTuple):
+    """What judging changed about one prefix."""
+
+    key: PrefixKey
+    until: int | None
+    """When the block ends, 0: never; None: it must not be blocked (any more)."""
+    packed_old: int | None
+    packed_new: int | None
+
+    @property
+    def old(self) -> Word | None:
+        """The verdict before; None: nobody had spoken of it."""
+        return word_of(self.packed_old)
+
+    @property
+    def new(self) -> Word | None:
+        """The verdict now; None: nobody speaks of it any more."""
+        return word_of(self.packed_new)

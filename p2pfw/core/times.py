@@ -21,3 +21,11 @@ def _text(seconds: int) -> str:
 def ending(until: int) -> str | None:
     """The same, where 0 means no end (None)."""
     return rfc3339(until) if until else None
+
+
+def parse_rfc3339(text: str) -> int:
+    """Unix seconds of such a text. ValueError for another one, or a time without a zone."""
+    when = datetime.fromisoformat(text)
+    if when.tzinfo is None:
+        raise ValueError(f"{text[:40]!r} has no zone: write it like 2026-01-31T12:00:00Z")
+    return int(when.timestamp())

@@ -164,6 +164,14 @@ class TrustTable:
         seen = " (muted by evidence)" if found.muted else f" x {found.rep:.2f} by evidence" if found.rep < 1 else ""
         return f"{found.source} {found.base[category]:.2f}{special}{seen}"
 
+    def imagined(self, owner: OwnerId, trust: float) -> "TrustTable":
+        """A table as it would be if the operator gave this owner another number. Shares vouches and evidence."""
+        other = TrustTable(self.own_owner, self.default)
+        other.vouches, other.evidence = self.vouches, self.evidence
+        other._given, other._charter = {**self._given, owner: Given(trust=trust)}, dict(self._charter)
+        other.refresh(self._now)
+        return other
+
     # --- settling ----------------------------------------------------------------------------------------------------
 
     def _settle(self, owner: OwnerId) -> None:

@@ -1,6 +1,6 @@
 """Who vouches for whom now: of each pair the newest word holds, whatever the order in which they came.
 
-Bounded: 1,024 subjects a voucher, 16,384 in all. When full, a word that has ended gives way; else the new one is refused.
+Bounded: 1,024 subjects a voucher, 16,384 in all. When full, a word that has ended gives way; else the new is refused.
 What a vouch is worth is trust's.
 """
 

@@ -8,6 +8,7 @@ count (utmp): whoever merely has a connection open must not be able to protect i
 import contextlib
 import ipaddress
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from string import hexdigits
@@ -22,6 +23,7 @@ from p2pfw.ports import Neighbour
 _UTMP: Final = struct.Struct("<hxxi32s4s32s256s4siii4I20s")
 _USER_PROCESS: Final = 7
 _GATEWAY_FLAG: Final = 0x2
+_ESTABLISHED: Final = "01"
 RESOLV_FILES: Final = ("etc/resolv.conf", "run/systemd/resolve/resolv.conf")
 
 
@@ -39,6 +41,17 @@ class Surroundings:
         """Default gateways, resolvers, and where logged-in people come from."""
         found = [*self._gateways4(), *self._gateways6(), *self._resolvers(), *self._logins(), *self._sessions()]
         return sorted(set(found), key=lambda one: (one.key, one.reason))
+
+    def clients(self) -> list[Neighbour]:
+        """Remote hosts of established TCP connections: shown to the operator, and never protected by that alone."""
+        found: dict[PrefixKey, Neighbour] = {}
+        for name in ("proc/net/tcp", "proc/net/tcp6"):
+            for line in self._lines(name)[1:]:
+                fields = line.split()
+                if len(fields) > 3 and fields[3] == _ESTABLISHED and (key := _socket_host(fields[2])) is not None:
+                    port = _number(fields[1].partition(":")[2], 4)
+                    found.setdefault(key, Neighbour(key=key, reason=f"connected with port {port}"))
+        return sorted(found.values(), key=lambda one: one.key)
 
     def _gateways4(self) -> Iterator[Neighbour]:
         for line in self._lines("proc/net/route")[1:]:
@@ -90,6 +103,19 @@ def _number(text: str, digits: int) -> int:
     return int(text, 16) if len(text) <= digits and all(digit in hexdigits for digit in text) and text else 0
 
 
+def _socket_host(text: str) -> PrefixKey | None:
+    """The host of an ADDRESS:PORT of /proc/net/tcp or tcp6: words in this machine's byte order, hexadecimal."""
+    try:
+        raw = bytes.fromhex(text.partition(":")[0])
+    except ValueError:
+        return None
+    if len(raw) not in (4, 16):
+        return None
+    # Printed as numbers: each word of the address as this machine's integer.
+    address = b"".join(raw[at : at + 4][:: -1 if sys.byteorder == "little" else 1] for at in range(0, len(raw), 4))
+    return v4_key(int.from_bytes(address), 32) if len(address) == 4 else _key6(address)
+
+
 def _host(text: str) -> PrefixKey | None:
     """The key of one address, with its zone or without; None for names, networks and nothing."""
     try:
@@ -102,6 +128,10 @@ def _host(text: str) -> PrefixKey | None:
 def _login_key(address: bytes) -> PrefixKey:
     if address[4:] == bytes(12):
         return v4_key(int.from_bytes(address[:4]), 32)
+    return _key6(address)
+
+
+def _key6(address: bytes) -> PrefixKey:
     mapped = ipaddress.IPv6Address(address).ipv4_mapped
     return v4_key(int(mapped), 32) if mapped else v6_key(int.from_bytes(address), 128)
 

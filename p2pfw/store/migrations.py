@@ -88,4 +88,20 @@ def _feed_source(connection: sqlite3.Connection) -> None:
     connection.execute("ALTER TABLE feed ADD COLUMN source TEXT NOT NULL DEFAULT ''")
 
 
-STEPS: Final[Sequence[Step]] = (_first, _feed_source)
+def _evidence(connection: sqlite3.Connection) -> None:
+    for statement in _EVIDENCE:
+        connection.execute(statement)
+
+
+_EVIDENCE: Final = (
+    "CREATE INDEX announcement_of_members ON announcement (kind) WHERE kind IN (4, 5)",
+    """CREATE TABLE evidence (
+        owner BLOB PRIMARY KEY, pos REAL NOT NULL, neg REAL NOT NULL, at REAL NOT NULL, confirmed INTEGER NOT NULL,
+        contradicted INTEGER NOT NULL) WITHOUT ROWID""",
+    """CREATE TABLE observation (
+        owner BLOB NOT NULL, key BLOB NOT NULL, what TEXT NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (owner, key, what)) WITHOUT ROWID""",
+)
+
+
+STEPS: Final[Sequence[Step]] = (_first, _feed_source, _evidence)

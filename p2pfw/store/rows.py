@@ -16,11 +16,13 @@ from p2pfw.ports import (
     AllowRow,
     Drop,
     DropAnnouncements,
+    EvidenceRow,
     FeedRow,
     Intention,
     IntentionRow,
     InviteRow,
     LocalRow,
+    ObservationRow,
     PeerRow,
     Put,
     PutAnnouncement,
@@ -143,6 +145,8 @@ TABLES: Final[dict[type, Table]] = {
     PeerRow: _table(PeerRow, "peer", "id"),
     InviteRow: _table(InviteRow, "invite", "secret_hash"),
     FeedRow: _table(FeedRow, "feed", "name"),
+    EvidenceRow: _table(EvidenceRow, "evidence", "owner"),
+    ObservationRow: _table(ObservationRow, "observation", "owner", "key", "what"),
 }
 
 _PUT_ANNOUNCEMENT: Final = (
@@ -163,9 +167,11 @@ _PUT_SETTING: Final = "INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?
 _DROP_SETTING: Final = "DELETE FROM setting WHERE name = ?"
 
 SELECT_ANNOUNCEMENTS: Final = (
-    # Revocations before certificates would do as well; what matters is that both come before what they are about.
+    # Revocations before certificates would do as well; what matters is that both come before what they are about, and
+    # then vouches and charters, by which owners are carried.
     "SELECT header, signature, body, recorded FROM announcement WHERE kind IN (2, 3) ORDER BY kind, number",
-    "SELECT header, signature, body, recorded FROM announcement WHERE kind NOT IN (2, 3) ORDER BY number",
+    "SELECT header, signature, body, recorded FROM announcement WHERE kind IN (4, 5) ORDER BY number",
+    "SELECT header, signature, body, recorded FROM announcement WHERE kind NOT IN (2, 3, 4, 5) ORDER BY number",
 )
 SELECT_INTENTIONS: Final = "SELECT key, until, category, confidence, reason, added, basis FROM intention ORDER BY key"
 SELECT_SETTINGS: Final = "SELECT name, value FROM setting"

@@ -25,6 +25,7 @@ from p2pfw.web.reading import Reading
 from p2pfw.web.rendering import Renderer
 from p2pfw.web.routes import ROUTES
 from p2pfw.web.server import Server
+from p2pfw.web.trusting import Trusting
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,7 @@ def handlers_of(operations: Operations) -> dict[str, Handler]:
     groups = (
         Reading(operations, Renderer(operations), Metrics(operations)),
         Changing(operations),
+        Trusting(operations.trusting),
         Importing(operations),
         Following(operations),
     )

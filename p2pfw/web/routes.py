@@ -3,36 +3,14 @@
 A path has at most one argument, at its end, and takes everything that is left of the path: prefixes have slashes.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from p2pfw import schema
 from p2pfw.web.access import Scope
+from p2pfw.web.route import JSON, NDJSON, TEXT, Route
+from p2pfw.web.trustroutes import TRUST_ROUTES
 
-JSON: Final = "application/json"
-NDJSON: Final = "application/x-ndjson"
-TEXT: Final = "text/plain"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation. `name` is the handler's; `body` and `answer` are schema types, None where there is none.
-
-    `refusals`: statuses of its own, beside those that every route can have.
-    """
-
-    method: str
-    path: str
-    name: str
-    summary: str
-    answer: type | None = None
-    body: type | None = None
-    scope: Scope = Scope.READ
-    status: int = 200
-    query: tuple[str, ...] = ()
-    media: tuple[str, ...] = (JSON,)
-    refusals: tuple[int, ...] = ()
-
+__all__ = ["JSON", "NDJSON", "ROUTES", "TEXT", "Route"]
 
 _WRITE, _ADMIN, _NONE = Scope.WRITE, Scope.ADMIN, Scope.NONE
 
@@ -109,8 +87,8 @@ ROUTES: Final[tuple[Route, ...]] = (
         "POST",
         "/v1/sightings",
         "sighting",
-        "Local evidence: seen on this machine",
-        schema.BlockResult,
+        "Local evidence: seen on this machine, or known as good",
+        schema.SightingAnswer,
         schema.SightingRequest,
         scope=_WRITE,
         status=201,
@@ -158,6 +136,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         status=204,
         refusals=(404, 409, 503, 507),
     ),
+    *TRUST_ROUTES,
     Route("GET", "/v1/owner", "owner", "The fleet", schema.OwnerView),
     Route(
         "POST",

@@ -50,6 +50,8 @@ IDENTITY = {
     "PeerRow": ("id",),
     "InviteRow": ("secret_hash",),
     "FeedRow": ("name",),
+    "EvidenceRow": ("owner",),
+    "ObservationRow": ("owner", "key", "what"),
 }
 
 
@@ -338,12 +340,16 @@ class FakeMachine:
 
     own: list[Neighbour] = field(default_factory=list)
     near: list[Neighbour] = field(default_factory=list)
+    connected: list[Neighbour] = field(default_factory=list)
 
     def hard(self) -> list[Neighbour]:
         return self.own
 
     def soft(self) -> list[Neighbour]:
         return self.near
+
+    def clients(self) -> list[Neighbour]:
+        return self.connected
 
 
 # --- feeds -------------------------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ async def test_rows_of_ended_local_blocks_leave_the_disk():
     world = World()
     a = await world.node("a")
     await a.block(BAD, ttl="1h", local_only=True)
-    await a.app.sighting(Prefix.parse(OTHER), SSH)
+    await a.app.sighting(Prefix.parse(OTHER), SSH, CALLER)
     assert len(a.store.rows(LocalRow)) == 2
     await world.advance(hours=25)
 
@@ -299,7 +299,7 @@ async def test_a_sighting_is_a_local_voice_for_a_day():
     world = World()
     a, b = await world.node("a", owner=1), await world.node("b", owner=1)
     await world.meet(a, b)
-    result = await a.app.sighting(Prefix.parse(BAD), SSH)
+    result = await a.app.sighting(Prefix.parse(BAD), SSH, CALLER)
     await world.settle()
     assert result.state == "observed"
     assert a.adopts(BAD)
@@ -317,7 +317,7 @@ async def test_a_sighting_of_what_is_protected_is_refused():
     world = World()
     a = await with_gateway(world)
     with pytest.raises(ConflictError, match="gateway"):
-        await a.app.sighting(Prefix.parse(GATEWAY), SSH)
+        await a.app.sighting(Prefix.parse(GATEWAY), SSH, CALLER)
 
 
 async def test_a_local_block_on_a_full_disk_is_not_adopted():
@@ -328,7 +328,7 @@ async def test_a_local_block_on_a_full_disk_is_not_adopted():
     with pytest.raises(DiskFullError):
         await a.block(GATEWAY, local_only=True, force=True)
     with pytest.raises(DiskFullError):
-        await a.app.sighting(Prefix.parse(BAD), SSH)
+        await a.app.sighting(Prefix.parse(BAD), SSH, CALLER)
 
     assert not a.adopts(GATEWAY)
     assert not a.adopts(BAD)

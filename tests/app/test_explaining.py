@@ -7,7 +7,7 @@ from p2pfw.core.prefix import Prefix
 from p2pfw.core.statement import Source
 from p2pfw.errors import FirewallError
 from p2pfw.ports import Neighbour
-from tests.app.world import Running, World, key
+from tests.app.world import CALLER, Running, World, key
 
 BAD = "203.0.113.9"
 
@@ -67,7 +67,7 @@ async def test_two_voices_block_and_each_is_shown():
     assert answer.score == 0.64
     assert (answer.voices, answer.voices_needed) == (2, 1)
     assert {one.name for one in answer.evidence} == {"c", "d"}
-    assert any("retracts" in flip for flip in answer.flips)
+    assert any("retract" in flip for flip in answer.flips)
     assert (answer.kernel.installed, answer.kernel.set, answer.kernel.packets) == (True, "p2pfw-block4", 41)
     assert answer.since == "2027-01-15T08:00:02Z"
     assert answer.expires is not None
@@ -141,7 +141,7 @@ async def test_local_words_are_told_apart():
     a, b = await world.node("a", owner=1), await world.node("b", owner=1)
     await world.meet(a, b)
     await a.block(BAD, local_only=True, reason="mine")
-    await a.app.sighting(Prefix.parse(BAD), schema.SightingRequest(prefix=BAD, category="ssh"))
+    await a.app.sighting(Prefix.parse(BAD), schema.SightingRequest(prefix=BAD, category="ssh"), CALLER)
     await b.block(BAD)
     await world.settle()
     answer = await why(a, BAD)
@@ -154,7 +154,8 @@ async def test_local_words_are_told_apart():
     }
     assert {one.note for one in answer.evidence} == {"mine", ""}
     assert answer.undo[0] == "p2pfw unblock 203.0.113.9"
-    assert any("is taken back" in flip for flip in answer.flips)
+    (flip,) = answer.flips
+    assert flip.startswith("this operator's word and the fleet's word and this machine are taken back (0.00 < 0.60")
 
 
 async def test_a_kernel_that_cannot_be_read_is_no_reason_to_say_nothing():

@@ -26,7 +26,7 @@ async def test_a_fresh_node_says_that_it_observes():
     doctor = await a.app.doctor()
 
     assert doctor.level == "ok"
-    assert {check.code for check in doctor.checks} == {"certificate", "loop"}
+    assert {check.code for check in doctor.checks} == {"certificate", "collusion", "loop"}
 
 
 async def test_a_failure_to_enforce_comes_first():

@@ -144,6 +144,7 @@ class Running:
         node.recording.on_trust = node.household.on_peers = lambda: self.spawn(node.peers.resolve())
         node.joining.on_joined = self._joined
         node.owning.on_certificate = self._renewed
+        node.recording.on_worth = self._worth_changed
         self.reloading = Reloading(node)
         self.app = Application(
             domain=node.domain,
@@ -161,9 +162,18 @@ class Running:
             enforcing=node.enforcing,
             health=node.health,
             protecting=node.protecting,
+            trusting=node.trusting,
+            advising=node.advising,
             event_ring=node.events,
             reloader=self.reloading.reload,
         )
+
+    def _worth_changed(self) -> None:
+        """As node.py does it."""
+        self.node.chartering.follow()
+        self.node.peers.redial()
+        self.node.peering.carried_changed()
+        self.node.whitelisting.changed(self.node.protecting.refresh())
 
     async def start(self, *, alone: bool = False) -> None:
         """What node.py does before its tasks run."""

@@ -498,7 +498,6 @@ def test_file_of_another_program_does_not_fill_the_screen(tmp_path):
         ('[api]\ntls_cert = "/c"\ntls_key = "/k"\n[api.rfw]\nenabled = true\npassword_hash = "x"', "not yet served"),
         ('[listen]\nadvertise = ["ws://a"]', "listen.peer is off"),
         ('[policy]\nallow = ["0.0.0.0/0"]', "nothing of that family will ever be blocked"),
-        ('[discovery]\ncharter = "/c"', "discovery.charter is accepted and not yet used"),
         ('[feed.a]\nurl = "https://e.org/"\ntrust = 0.2', 'counts only with adopt = "voice"'),
         ('[feed.a]\nurl = "https://e.org/"\nformat = "spamhaus"', "accepted and not yet read"),
         ('[feed.a]\nurl = "https://e.org/"\nannounce = true', "not yet done"),

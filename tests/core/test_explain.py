@@ -18,7 +18,6 @@ from tests.core.judging import (
     key,
     local,
     node,
-    owner,
     policy,
     protected,
     said,

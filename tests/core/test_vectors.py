@@ -18,9 +18,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from p2pfw.core import announcement as a
-from p2pfw.core.identity import NodeId, SigningKey, Uses, certify, network_id, revoke
+from p2pfw.core.charter import Charter, Member, Seed, SignedCharter, members_of
+from p2pfw.core.identity import NodeId, OwnerId, SigningKey, Uses, certify, network_id, revoke
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.prefix import Prefix, key_text
+from p2pfw.core.vouch import vouch
 from p2pfw.errors import PeerError
 from tests.core.making import flips
 
@@ -31,6 +33,15 @@ CREATED_MS = 1_800_000_000_123
 CREATED = CREATED_MS // 1000
 STAMP = {"epoch": CREATED_MS - 5_000, "seq": 300, "created_ms": CREATED_MS}
 HELD = [["aa" * 32, CREATED + 60], ["bb" * 32, CREATED + 2_592_000]]
+
+CHARTER = {
+    "network": "vectors.example",
+    "changes_need": 2,
+    "created": CREATED - 60,
+    "valid_until": CREATED + 365 * 86_400,
+    "members": sorted([[OWNER.public_key.hex(), "three", 250], [OTHER_NODE.public_key.hex(), "two", 400]]),
+    "seeds": [[NODE.public_key.hex(), "wss://seed.vectors.example/p2p"]],
+}
 
 # What the builder is given, by the name of the file.
 CASES: dict[str, dict[str, Any]] = {
@@ -65,8 +76,9 @@ CASES: dict[str, dict[str, Any]] = {
     "revocation-below-a-serial": {"kind": 3, "revocation": {"node": None, "below_serial": 65_536, "created": CREATED}},
     "checkpoint": {"kind": 6, "checkpoint": {"epoch": STAMP["epoch"], "seq": 299, "held": HELD}},
     "checkpoint-of-nothing": {"kind": 6, "checkpoint": {"epoch": STAMP["epoch"], "seq": 300, "held": []}},
-    "vouch": {"kind": 4, "opaque": "reserved", "expires": CREATED + 90 * 86_400},
-    "charter": {"kind": 5, "opaque": "reserved", "expires": CREATED + 400 * 86_400},
+    "vouch": {"kind": 4, "vouch": {"level": 100, "created": CREATED - 5, "expires": CREATED + 89 * 86_400}},
+    "vouch-taken-back": {"kind": 4, "vouch": {"level": 0, "created": CREATED, "expires": CREATED + 60}},
+    "charter": {"kind": 5, "charter": CHARTER, "expires": CREATED + 30 * 86_400},
     "equivocation": {"kind": 7, "opaque": "reserved", "expires": CREATED + 30 * 86_400},
     "unknown-kind": {"kind": 200, "opaque": "of a later version", "expires": CREATED + 1},
 }
@@ -87,7 +99,20 @@ def build(case: dict[str, Any]) -> a.Announcement:
     if "checkpoint" in case:
         held = tuple((a.AnnouncementId(bytes.fromhex(held)), expires) for held, expires in case["checkpoint"]["held"])
         return a.build_checkpoint(NODE, stamp, a.Checkpoint(**(case["checkpoint"] | {"held": held})))
+    if "vouch" in case:
+        signed = vouch(OWNER, OwnerId(OTHER_NODE.public_key), **case["vouch"])
+        return a.build_other(NODE, stamp, case["kind"], signed.encode(), signed.expires)
+    if "charter" in case:
+        return a.build_other(NODE, stamp, case["kind"], _charter(case["charter"]).encode(), case["expires"])
     return a.build_other(NODE, stamp, case["kind"], case["opaque"].encode(), case["expires"])
+
+
+def _charter(values: dict[str, Any]) -> SignedCharter:
+    members = [Member(owner=OwnerId(bytes.fromhex(owner)), name=name, trust=n) for owner, name, n in values["members"]]
+    seeds = tuple(Seed(node=NodeId(bytes.fromhex(node)), address=address) for node, address in values["seeds"])
+    rest = {name: values[name] for name in ("network", "changes_need", "created", "valid_until")}
+    charter = Charter(members=members_of(members), seeds=seeds, **rest)
+    return SignedCharter(charter=charter, signatures={}).signed_by(OWNER)
 
 
 def _entry(prefix: str, action: str, category: str, confidence: int, ttl: int, age: int) -> a.Entry:
@@ -114,6 +139,17 @@ def values_in(announcement: a.Announcement) -> dict[str, Any]:
             assert (r.owner, r.node) in ((OWNER.public_key, OTHER_NODE.public_key), (OWNER.public_key, None))
             read = {"node": r.node and "other", "below_serial": r.below_serial, "created": r.created}
             return {"kind": header.kind, "revocation": read}
+        case a.Kind.VOUCH:
+            v = a.vouch_of(announcement)
+            assert (v.voucher, v.subject) == (OWNER.public_key, OTHER_NODE.public_key)
+            return {"kind": header.kind, "vouch": {"level": v.level, "created": v.created, "expires": v.expires}}
+        case a.Kind.CHARTER:
+            c = a.charter_of(announcement)
+            assert c.signatures.keys() == {OWNER.public_key}
+            read = {name: getattr(c.charter, name) for name in ("network", "changes_need", "created", "valid_until")}
+            read["members"] = [[one.owner.hex(), one.name, one.trust] for one in c.charter.members]
+            read["seeds"] = [[one.node.hex(), one.address] for one in c.charter.seeds]
+            return {"kind": header.kind, "charter": read, "expires": header.expires}
         case a.Kind.CHECKPOINT:
             p = a.checkpoint_of(announcement)
             held = [[held.hex(), expires] for held, expires in p.held]

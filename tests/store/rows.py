@@ -6,10 +6,12 @@ from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
 from p2pfw.core.prefix import PrefixKey, v4_key, v6_key
 from p2pfw.ports import (
     AllowRow,
+    EvidenceRow,
     FeedRow,
     IntentionRow,
     InviteRow,
     LocalRow,
+    ObservationRow,
     PeerRow,
     PutAnnouncement,
 )
@@ -34,7 +36,9 @@ PEER = PeerRow(
 )
 INVITE = InviteRow(secret_hash=b"\x03" * 32, guest=True, trust=0.3, uses_left=2, expires=1_700_003_600)
 FEED = FeedRow(name="drop", fetched=1_700_000_000, etag='"abc"', modified="", keys=V4.to_bytes(18) + V6.to_bytes(18))
-EVERY_ROW = (ALLOW, LOCAL, INTENTION, PEER, INVITE, FEED)
+EVIDENCE = EvidenceRow(owner=b"\x02" * 32, pos=1.5, neg=0.25, at=1.7e9, confirmed=3, contradicted=1)
+OBSERVATION = ObservationRow(owner=b"", key=V6, what="own", at=1_700_000_000)
+EVERY_ROW = (ALLOW, LOCAL, INTENTION, PEER, INVITE, FEED, EVIDENCE, OBSERVATION)
 
 
 def allow(number: int) -> AllowRow:

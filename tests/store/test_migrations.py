@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from p2pfw.errors import StoreError
-from p2pfw.ports import AllowRow
+from p2pfw.ports import AllowRow, EvidenceRow, ObservationRow
 from p2pfw.store import database
 from p2pfw.store.migrations import APPLICATION_ID, STEPS, migrate, version
 from p2pfw.store.rows import TABLES, read_row
@@ -15,6 +15,9 @@ from tests.store.rows import ALLOW, EVERY_ROW
 
 VERSION_1 = Path(__file__).parent / "version1.sql"
 """A database of format 1 with one row in each table, as SQLite dumps it. Never changed: such files are out there."""
+
+LATER = (EvidenceRow, ObservationRow)
+"""Tables that a file of format 1 does not have."""
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def test_file_of_format_1_is_brought_to_the_newest_format(tmp_path):
     with closing(database.open_writer(path)) as opened:
         assert version(opened) == len(STEPS)
         assert database.store_id(opened) == bytes(range(16))
-        for row in EVERY_ROW:
+        for row in (one for one in EVERY_ROW if type(one) not in LATER):
             table = TABLES[type(row)]
             assert [read_row(type(row), columns) for columns in opened.execute(table.select)] == [row]
 

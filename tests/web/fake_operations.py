@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from p2pfw import schema
 from p2pfw.core.duration import parse_ttl
 from p2pfw.core.prefix import Prefix, covers, key_text, overlaps
+from p2pfw.core.presets import parse_trust
 from p2pfw.core.records import Category
 from p2pfw.core.times import ending, rfc3339
 from p2pfw.errors import ConflictError, InputError, NotAcceptableError, NotFoundError
@@ -49,6 +50,10 @@ class FakeOperations:
         self.following = 0
         self.gate: asyncio.Event | None = None
         """When set, an import waits for it before it records."""
+
+    @property
+    def trusting(self) -> "FakeTrust":
+        return FakeTrust(self)
 
     def welcome(self, caller: Caller) -> bool:
         self.welcomed.append(caller)
@@ -235,10 +240,13 @@ class FakeOperations:
         self._tell("retract-all", "")
         return schema.RetractAnswer(announcements=1 if gone else 0, prefixes=gone)
 
-    async def sighting(self, prefix: Prefix, request: schema.SightingRequest) -> schema.BlockResult:
+    async def sighting(self, prefix: Prefix, request: schema.SightingRequest, caller: Caller) -> schema.SightingAnswer:
+        self.callers.append(caller)
+        if request.verdict == "good":
+            return schema.SightingAnswer(prefix=str(prefix), state="released", expires=None, contradicted=["juno"])
         self._check(prefix, force=False)
         self._keep([prefix.key], Block(NOW + 86_400, request.category))
-        return schema.BlockResult(prefix=str(prefix), state="observed", expires=ending(NOW + 86_400))
+        return schema.SightingAnswer(prefix=str(prefix), state="observed", expires=ending(NOW + 86_400))
 
     async def allow(self, prefix: Prefix, request: schema.AllowRequest, caller: Caller) -> schema.AllowAnswer:
         self._begin(caller)
@@ -386,3 +394,81 @@ def _until(ttl: str | int) -> int:
 
 def _later(one: int, other: int) -> int:
     return 0 if 0 in (one, other) else max(one, other)
+
+
+VERSION = schema.CharterVersion(
+    hash="00" * 32,
+    number=1,
+    members=[],
+    changes_need=1,
+    valid_until=rfc3339(NOW),
+    signed_by=[],
+    signatures=1,
+    needed=1,
+    text="",
+)
+
+
+class FakeTrust:
+    """Implements TrustOperations: knows the peers that its node knows, and one charter."""
+
+    def __init__(self, node: FakeOperations) -> None:
+        self._node = node
+
+    def _known(self, peer_id: str) -> str:
+        self._node._maybe_fail()
+        return self._node.peer(peer_id).name
+
+    async def vouch(self, request: schema.VouchRequest, caller: Caller) -> schema.TextAnswer:
+        self._node._begin(caller)
+        _until(request.ttl)
+        return schema.TextAnswer(text=f"vouched for {self._known(request.id)}")
+
+    async def unvouch(self, peer_id: str, caller: Caller) -> schema.TextAnswer:
+        self._node._begin(caller)
+        return schema.TextAnswer(text=f"no longer vouched for {self._known(peer_id)}")
+
+    def vouches(self) -> schema.VouchList:
+        return schema.VouchList(vouches=[])
+
+    async def forgive(self, request: schema.ForgiveRequest, caller: Caller) -> schema.TextAnswer:
+        self._node._begin(caller)
+        return schema.TextAnswer(text=f"forgiven {self._known(request.id)}")
+
+    async def try_trust(self, peer_id: str, trust: str) -> schema.TryAnswer:
+        return schema.TryAnswer(
+            owner=self._known(peer_id),
+            trust_now=0.0,
+            trust=parse_trust(trust),
+            adopted=0,
+            dropped=0,
+            adopts=[],
+            drops=[],
+            prefixes_limit=0,
+            rate_limit=0,
+            clients=[],
+        )
+
+    async def scorecards(self, peer_id: str) -> schema.Scorecards:
+        if peer_id:
+            self._known(peer_id)
+        return schema.Scorecards(cards=[])
+
+    def charter(self) -> schema.CharterView:
+        return schema.CharterView(
+            network="example", network_id="00" * 32, current=VERSION, proposals=[], conflict=[], forked=False
+        )
+
+    async def submit_charter(self, request: schema.CharterRequest) -> schema.CharterView:
+        try:
+            bytes.fromhex(request.charter)
+        except ValueError:
+            raise InputError("no charter", field="charter") from None
+        return self.charter()
+
+    async def sign_charter(self, request: schema.CharterSign) -> schema.CharterView:
+        try:
+            bytes.fromhex(request.hash)
+        except ValueError:
+            raise InputError("no hash", field="hash") from None
+        return self.charter()
