@@ -177,6 +177,10 @@ class Operations(Protocol):
         """What the ring holds, without waiting."""
         ...
 
+    def proven(self, event: schema.Event) -> schema.Event:
+        """The event with the signed announcements that it rests on, as far as they are kept."""
+        ...
+
     @property
     def trusting(self) -> "TrustOperations":
         """What is asked and changed about owners, vouches and charters."""

@@ -125,6 +125,10 @@ class Application:
         """See operations."""
         return [event for event in self.event_ring.after(after) if _seconds(event.time) >= since]
 
+    def proven(self, event: schema.Event) -> schema.Event:
+        """See operations."""
+        return self.event_ring.with_proofs(event)
+
     # --- changing --------------------------------------------------------------------------------------------------
 
     async def block(self, request: schema.BlockRequest, caller: Caller) -> schema.BlockAnswer:

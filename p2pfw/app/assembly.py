@@ -121,6 +121,7 @@ class Assembly:
         )
         self.judging = Judging(self.domain.adoption, self.enforcing, clock, self.events)
         self.domain.dirty = self.judging.dirty
+        self.judging.proofs = self.domain.proofs
         self.kit = Kit(
             domain=self.domain,
             store=store,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from p2pfw.app.announcing import Wish
 from p2pfw.app.marks import Marks
 from p2pfw.core.adoption import Adoption
-from p2pfw.core.announcement import Action, Announcement, AnnouncementId
+from p2pfw.core.announcement import Action, Announcement, AnnouncementId, Kind, RawAnnouncement
 from p2pfw.core.directory import Directory
 from p2pfw.core.explain import Explanation
 from p2pfw.core.forbidden import Forbidden
@@ -85,6 +85,19 @@ class Domain:
         now = self._clock.now()
         signed = self._marked(key, self.ledger.statements(key, now, everything=True))
         return self.adoption.explain(key, [*signed, *self._unsigned(key, now)], now)
+
+    def proofs(self, key: PrefixKey) -> Iterator[RawAnnouncement]:
+        """The signed bytes of everything that others say about exactly this prefix, with their certificates."""
+        now = self._clock.now()
+        for said in self.ledger.statements(key, now, everything=True):
+            raw = self.ledger.get(said.announcement) if said.announcement else None
+            if raw is None or said.origin is None:
+                continue
+            yield raw
+            for listed in self.ledger.announcements_of(said.origin, now, kind=Kind.CERTIFICATE)[-1:]:
+                certificate = self.ledger.get(listed.id)
+                if certificate is not None:
+                    yield certificate
 
     def sources(self) -> tuple[Callable[[], Iterator[PrefixKey]], ...]:
         """Where prefixes are spoken of, for a full judgement."""

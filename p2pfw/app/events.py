@@ -5,14 +5,22 @@ gap in ids, never waited for. Nothing here decides anything.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Iterable
+from itertools import islice
 from typing import Final
 
+from msgspec import structs
+
 from p2pfw import schema
+from p2pfw.core.announcement import RawAnnouncement
+from p2pfw.core.held import octets
+from p2pfw.core.proving import MOST_PROOFS, proof_of
 from p2pfw.core.times import rfc3339
 from p2pfw.ports import Clock
 
+PROOF_OCTETS: Final = 16 << 20
+"""Bytes of signed evidence kept with events."""
 RING: Final = 10_000
 """Events kept for replay by Last-Event-ID; about 3 MB."""
 READER_LAG: Final = 5_000
@@ -29,6 +37,8 @@ class Events:
         self._ring: deque[schema.Event] = deque(maxlen=size)
         self._last = 0
         self._news = asyncio.Event()
+        self._proofs: OrderedDict[int, tuple[RawAnnouncement, ...]] = OrderedDict()
+        self._weight = 0
 
     @property
     def last(self) -> int:
@@ -49,6 +59,22 @@ class Events:
         )
         self._ring.append(event)
         self._news.set()
+
+    def prove(self, proofs: Iterable[RawAnnouncement]) -> None:
+        """The signed bytes that the newest event rests on: for exports. The oldest give way at 16 MiB."""
+        kept = tuple(islice(proofs, MOST_PROOFS))
+        if not kept:
+            return
+        self._proofs[self._last] = kept
+        self._weight += sum(map(octets, kept))
+        while self._weight > PROOF_OCTETS:
+            _, gone = self._proofs.popitem(last=False)
+            self._weight -= sum(map(octets, gone))
+
+    def with_proofs(self, event: schema.Event) -> schema.Event:
+        """The event with its signed evidence, as far as that is kept."""
+        proofs = [proof_of(raw) for raw in self._proofs.get(event.id, ())]
+        return structs.replace(event, evidence=proofs) if proofs else event
 
     def after(self, last: int) -> list[schema.Event]:
         """What the ring holds with a greater id, oldest first."""

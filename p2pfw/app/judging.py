@@ -13,6 +13,7 @@ from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.events import Events
 from p2pfw.app.pace import Pace
 from p2pfw.core.adoption import Adoption, Change
+from p2pfw.core.announcement import RawAnnouncement
 from p2pfw.core.prefix import PrefixKey, key_text
 from p2pfw.core.verdict import Decision
 from p2pfw.ports import Clock
@@ -38,6 +39,7 @@ class Judging:
         self._idle = asyncio.Event()
         self._idle.set()
         self.ticket = 0
+        self.proofs: Callable[[PrefixKey], Iterable[RawAnnouncement]] = lambda _: ()
 
     def dirty(self, keys: Sequence[PrefixKey]) -> int:
         """Judge these again: at once when they are few. Returns the ticket of the kernel's worker for `settle`."""
@@ -106,6 +108,7 @@ class Judging:
         for change in changes:
             kind, reason = _kind(change)
             self._events.tell(kind, prefix=key_text(change.key), reason=reason)
+            self._events.prove(self.proofs(change.key))
             log.info(kind, extra={"prefix": key_text(change.key), "verdict": reason})
 
 

@@ -11,7 +11,7 @@ from p2pfw.app.announcing import Announcing
 from p2pfw.app.kit import Kit
 from p2pfw.app.originating import Document, Originator, put_announcement
 from p2pfw.app.peerbook import PeerBook
-from p2pfw.core.announcement import Announcement, Kind, lifetime, records
+from p2pfw.core.announcement import Announcement, Kind, RawAnnouncement, lifetime, records
 from p2pfw.core.gossip.events import Recorded
 from p2pfw.core.identity import NodeId
 from p2pfw.core.intake import Learned
@@ -47,12 +47,15 @@ class Recording:
         self.on_worth: Callable[[], None] | None = None
         self._charters = 0
         self.arrived = 0
+        self._proof: RawAnnouncement | None = None
+        """The announcement whose consequences are being drawn."""
         self.pardoned: set[PrefixKey] = set()
 
     def recorded(self, effect: Recorded) -> None:
         """An announcement of somebody else's is in the ledger."""
         outcome = effect.outcome
         one = outcome.announcement
+        self._proof = one.raw
         self.arrived += 1
         if outcome.kept:
             self._store.post(put_announcement(one.raw, one, self._domain.now()))
@@ -75,6 +78,7 @@ class Recording:
         except PeerError as error:
             log.info("certificate not taken", extra={"peer": session.node.hex()[:16], "reason": str(error)})
             return
+        self._proof = None
         self._judging.dirty(learned.dirty)
         self._follow(learned, session.node)
 
@@ -89,6 +93,7 @@ class Recording:
 
     def follow_own(self, outcome: Outcome) -> None:
         """What this node said itself has the same consequences."""
+        self._proof = outcome.announcement.raw
         self._follow(Learned(dirty=[], revoked=outcome.revoked, certified=outcome.certified), self._domain.me.node)
         self._follow_worth(outcome)
 
@@ -108,6 +113,7 @@ class Recording:
     def _follow(self, learned: Learned, node: NodeId) -> None:
         for revoked in learned.revoked:
             self._events.tell("revoked", peer=self._book.name_of(revoked))
+            self._prove()
             if self.ends is not None:
                 self.ends.drop_node(revoked, "revoked")
         if learned.revoked:
@@ -121,11 +127,21 @@ class Recording:
         if self.on_worth is not None and (outcome.worth or changes != self._charters):
             self._charters = changes
             self.on_worth()
+            if outcome.announcement.kind == Kind.CHARTER:
+                self._events.tell("charter-said", peer=self._book.name_of(outcome.announcement.origin))
+                self._prove()
+
+    def _prove(self) -> None:
+        """What the newest event rests on."""
+        if self._proof is not None:
+            self._events.prove([self._proof])
 
     def _certified(self, node: NodeId) -> None:
         owner = self._domain.directory.owner_of(node, self._clock.now())
         if owner is None:
             return
+        self._events.tell("certified", peer=self._book.name_of(node))
+        self._prove()
         pins = self._book.pins(node, owner) if bytes(owner) != bytes(node) else []
         if pins:
             self._store.post(*(Put(row=row) for row in pins))
@@ -164,6 +180,7 @@ class Recording:
 
     def _accuse(self, proof: bytes, origin: NodeId) -> None:
         self._events.tell("equivocation", peer=self._book.name_of(origin))
+        self._prove()
         expires = self._domain.now() + lifetime(Kind.EQUIVOCATION)
         self._spawn(self._announce(Document(kind=Kind.EQUIVOCATION, body=proof, expires=expires)))
 

@@ -1,5 +1,8 @@
 """allow: the whitelist. What is on it is never blocked, whoever says so."""
 
+import json
+import sys
+
 import click
 
 from p2pfw.cli.client import query, quoted
@@ -16,11 +19,32 @@ def allow() -> None:
 @click.argument("prefix")
 @click.option("--ttl", default="forever", show_default=True, help="How long: 90s, 15m, 4h, 7d.")
 @click.option("--comment", default="", metavar="TEXT", help="Why.")
+@click.option(
+    "--false-positive/--no-false-positive",
+    default=None,
+    help="Whoever had it blocked was wrong: lowers your trust in them. Asked at a terminal when it is blocked.",
+)
 @click.pass_obj
-def add(invocation: Invocation, prefix: str, ttl: str, comment: str) -> None:
+def add(invocation: Invocation, prefix: str, ttl: str, comment: str, false_positive: bool | None) -> None:  # noqa: FBT001
     """Whitelist a prefix. The kernel has it when this ends."""
-    body = invocation.call("PUT", f"/v1/allow/{quoted(prefix)}", {"ttl": ttl, "comment": comment})
+    wrong = _is_wrong(invocation, prefix) if false_positive is None else false_positive
+    said = {"ttl": ttl, "comment": comment, "false_positive": wrong}
+    body = invocation.call("PUT", f"/v1/allow/{quoted(prefix)}", said)
     _changed(invocation, body, "whitelisted")
+
+
+def _is_wrong(invocation: Invocation, prefix: str) -> bool:
+    """Whether that others had it blocked was a mistake of theirs: asked at a terminal only."""
+    if not sys.stdin.isatty():
+        return False
+    found = json.loads(invocation.call("GET", f"/v1/why/{quoted(prefix)}"))
+    own = ("own fleet", "operator", "this machine")
+    said = {one["name"]: one for one in found["evidence"] if one["source"] == "signed" and one["trust_from"] not in own}
+    names = [name for name, one in said.items() if one["counted"]]
+    if found["verdict"] != "ADOPT" or not names:
+        return False
+    text = f"{prefix} is blocked by the word of {', '.join(names)}. Was that wrong? It lowers your trust in them"
+    return click.confirm(f"{text} (p2pfw peer forgive takes that back)", default=False, err=True)
 
 
 @allow.command("remove")
@@ -48,8 +72,6 @@ def list_(invocation: Invocation, protected: bool) -> None:  # noqa: FBT001
 @click.pass_obj
 def check(invocation: Invocation, prefix: str) -> int:
     """Exit 0 when something whitelists or protects any part of it, 1 when nothing does."""
-    import json
-
     body = invocation.call("GET", f"/v1/allow/{quoted(prefix)}")
     if not invocation.as_json(body, "allow-check"):
         from p2pfw.cli.show import changes

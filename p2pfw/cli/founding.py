@@ -18,6 +18,8 @@ class Wishes:
     listen: str | None = None
     state_dir: Path | None = None
     owner: bool = True
+    charter: Path | None = None
+    """A charter's file: kept beside the configuration, which names it."""
 
     @property
     def given(self) -> list[str]:

@@ -18,6 +18,7 @@ from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.founding import Wishes
 from p2pfw.cli.invocation import Invocation
 from p2pfw.config import Config, Place, config_path, load, render_default
+from p2pfw.config.charterfile import read_charter, render_charter
 from p2pfw.core.identity import Certificate, NodeId, SigningKey
 from p2pfw.errors import ConfigError
 from p2pfw.ports import Setting
@@ -37,6 +38,8 @@ def found(invocation: Invocation, wishes: Wishes) -> Config:
     """The configuration of a node whose keys and certificate exist when this returns."""
     place = Place.here()
     main, _ = config_path(invocation.config, place)
+    if wishes.charter is not None:
+        _keep_charter(invocation, main, wishes.charter)
     if not main.exists():
         _write_config(main, _settings(main, place, wishes))
         invocation.printer.say(f"wrote the configuration {main}")
@@ -56,6 +59,25 @@ def found(invocation: Invocation, wishes: Wishes) -> Config:
     for path in made:
         invocation.printer.say(f"made {path}; keep it secret, and back it up with p2pfw backup")
     return config
+
+
+def _keep_charter(invocation: Invocation, main: Path, file: Path) -> None:
+    """The charter beside the configuration, and a file in conf.d that names it: yours stays as you wrote it."""
+    signed = read_charter(file)
+    kept = main.parent / "bootstrap" / f"{signed.charter.network_id.hex()[:16]}.toml"
+    named = main.parent / "conf.d" / "charter.toml"
+    if named.exists() and str(kept) not in named.read_text(encoding="utf-8"):
+        raise CommandError(
+            f"{named} names another charter", code=Exit.USAGE, hint="a node is in one network; remove it to change"
+        )
+    try:
+        for folder in (kept.parent, named.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        kept.write_text(render_charter(signed), encoding="utf-8")
+        named.write_text(f'[discovery]\ncharter = "{kept}"\n', encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{kept}: cannot be written: {error.strerror}", code=Exit.PERMISSION) from None
+    invocation.printer.say(f"kept the charter in {kept}, named in {named}")
 
 
 def kept_certificate(config: Config) -> Certificate | None:

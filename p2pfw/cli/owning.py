@@ -1,6 +1,7 @@
 """owner: the key that says which nodes are mine. show and certify work without a node."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -63,11 +64,15 @@ def _show_disk(invocation: Invocation) -> None:
 @owner.command("certify")
 @click.argument("node_id", metavar="[NODE]", default="")
 @click.option("--use", "given", metavar="CERTIFICATE", help="Keep a certificate that was made elsewhere for this node.")
+@click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="The owner's key, on an offline machine.")
 @click.pass_obj
-def certify(invocation: Invocation, node_id: str, given: str | None) -> None:
+def certify(invocation: Invocation, node_id: str, given: str | None, key: Path | None) -> None:
     """Certify this node, while it does not run; or print a certificate for NODE, to be carried there."""
     from p2pfw.cli.making import kept_certificate
 
+    if key is not None:
+        _certify_elsewhere(invocation, node_id, key)
+        return
     config = invocation.load()
     if given is not None:
         _use(invocation, given)
@@ -86,6 +91,51 @@ def certify(invocation: Invocation, node_id: str, given: str | None) -> None:
         return
     invocation.printer.line(text)
     invocation.printer.say("On that node, while it does not run: p2pfw owner certify --use CERTIFICATE")
+
+
+def _certify_elsewhere(invocation: Invocation, node_id: str, key: Path) -> None:
+    """With a key file alone: no configuration, no node."""
+    import time
+
+    from p2pfw.app.joining import fresh_certificate
+    from p2pfw.cli.keys import open_key
+    from p2pfw.core.identity import NodeId
+    from p2pfw.core.idtext import decode_id
+    from p2pfw.store.keyfile import Purpose
+
+    if not node_id:
+        raise CommandError("which node?", code=Exit.USAGE, hint="p2pfw id, on the node, prints its id")
+    now = time.time()
+    made = fresh_certificate(open_key(key, Purpose.OWNER), NodeId(decode_id(node_id)), int(now), now)
+    invocation.printer.line(made.encode().hex())
+    invocation.printer.say("On that node, while it does not run: p2pfw owner certify --use CERTIFICATE")
+
+
+@owner.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--passphrase", is_flag=True, help="Encrypt the copy: asked for, or from P2PFW_PASSPHRASE.")
+@click.option("--remove", is_flag=True, help="Take the key off this node: it is then kept offline.")
+@click.pass_obj
+def export(invocation: Invocation, file: Path, passphrase: bool, remove: bool) -> None:  # noqa: FBT001
+    """Copy the owner's key into a file, to be kept offline: `owner certify NODE --key FILE`, `charter sign --key FILE`.
+
+    A key that is not on the node can invite and renew nobody: certificates end after 90 days, and health warns from 14
+    days before.
+    """
+    from p2pfw.cli.keys import open_key, passphrase_for
+    from p2pfw.store.keyfile import Purpose, read_public, write_key
+
+    source = invocation.load().node.owner_key_file
+    if source is None or not source.exists():
+        raise CommandError("the owner's key is not on this node", code=Exit.NO)
+    seed = open_key(source, Purpose.OWNER).seed()
+    write_key(file, seed, Purpose.OWNER, passphrase=passphrase_for(file, new=True) if passphrase else None)
+    if read_public(file, Purpose.OWNER) != read_public(source, Purpose.OWNER):
+        raise CommandError(f"{file}: the copy is not readable", code=Exit.NO)
+    invocation.printer.line(f"the owner's key is in {file}; whoever has it is the owner")
+    if remove:
+        source.unlink()
+        invocation.printer.say(f'{source} is removed; set node.owner_key_file = "" and restart the node')
 
 
 def _fresh(invocation: Invocation, node: bytes, kept: "Certificate | None") -> str:

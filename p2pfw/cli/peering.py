@@ -7,8 +7,10 @@ import click
 from p2pfw.cli.client import quoted
 from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Branch, Invocation, Leaf
+from p2pfw.cli.trusting import forgive, score, try_, unvouch, vouch
 
 MAX_KEY_FILE = 4_096
+CONFIRM_HELP = "Take it back by itself unless `p2pfw confirm` comes within so many seconds."
 TRUST_HELP = "A preset (solo, pair, trio, quad, watch), or 0 to 1."
 
 
@@ -64,24 +66,29 @@ def show(invocation: Invocation, peer_id: str) -> None:
 @click.argument("peer_id", metavar="ID")
 @click.argument("trust")
 @click.option("--for", "category", help="Only for one category: ssh, web, mail, scan, ddos, voip, other.")
+@click.option("--confirm", metavar="SECONDS", type=click.IntRange(1, 3600), help=CONFIRM_HELP)
 @click.pass_obj
-def trust_(invocation: Invocation, peer_id: str, trust: str, category: str | None) -> None:
+def trust_(invocation: Invocation, peer_id: str, trust: str, category: str | None, confirm: int | None) -> None:
     """Trust its owner so much: a preset (solo, pair, trio, quad, watch), or 0 to 1."""
     value = _trust(trust)
+    trial = {"confirm": confirm} if confirm else {}
     if category is None:
-        _put(invocation, peer_id, {"trust": value})
-        return
-    from p2pfw.core.presets import parse_trust
+        _put(invocation, peer_id, {"trust": value, **trial})
+    else:
+        from p2pfw.core.presets import parse_trust
 
-    _put(invocation, peer_id, {"trust_for": {category: parse_trust(trust)}})
+        _put(invocation, peer_id, {"trust_for": {category: parse_trust(trust)}, **trial})
+    if confirm:
+        invocation.printer.say(f"taken back in {confirm} s unless confirmed: p2pfw confirm")
 
 
 @peer.command("distrust")
 @click.argument("peer_id", metavar="ID")
+@click.option("--confirm", metavar="SECONDS", type=click.IntRange(1, 3600), help=CONFIRM_HELP)
 @click.pass_obj
-def distrust(invocation: Invocation, peer_id: str) -> None:
+def distrust(invocation: Invocation, peer_id: str, confirm: int | None) -> None:
     """Believe its owner nothing any more; what was adopted by its word alone is released."""
-    _put(invocation, peer_id, {"distrust": True})
+    _put(invocation, peer_id, {"distrust": True, **({"confirm": confirm} if confirm else {})})
 
 
 @peer.command("forget")
@@ -91,6 +98,10 @@ def forget(invocation: Invocation, peer_id: str) -> None:
     """Take back everything that was said about it here at run time."""
     invocation.call("DELETE", _target(peer_id))
     invocation.printer.say(f"{peer_id} is forgotten; what the configuration says of it stays")
+
+
+for command in (vouch, unvouch, forgive, try_, score):
+    peer.add_command(command)
 
 
 def read_public_key(path: Path) -> str:

@@ -126,10 +126,11 @@ def export(invocation: Invocation, format: str, output: str | None, family: str 
 @click.command(cls=Leaf)
 @click.option("--follow", "-f", is_flag=True, help="Go on as things happen, until interrupted.")
 @click.option("--since", default="", metavar="TIME", help="From 1h ago, or from a time like 2026-01-31T12:00:00Z.")
+@click.option("--evidence", is_flag=True, help="With the signed announcements: others check them with p2pfw verify.")
 @click.pass_obj
-def events(invocation: Invocation, follow: bool, since: str) -> None:  # noqa: FBT001
+def events(invocation: Invocation, follow: bool, since: str, evidence: bool) -> None:  # noqa: FBT001
     """What happened, one JSON object a line."""
-    target = f"/v1/events{query({'follow': int(follow), 'since': _since(since)})}"
+    target = f"/v1/events{query({'follow': int(follow), 'since': _since(since), 'evidence': int(evidence) or None})}"
     with invocation.stream("GET", target, b"", Accept="application/x-ndjson") as exchange:
         for line in exchange.lines():
             # An empty line is a quiet node's sign of life.

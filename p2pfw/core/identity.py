@@ -86,6 +86,10 @@ class SigningKey:
         """64 bytes: the signature over context | 0 | message."""
         return bindings.crypto_sign(_signed(context, message), self._secret)[:SIGNATURE_BYTES]
 
+    def seed(self) -> bytes:
+        """The secret itself, 32 bytes: for a copy of the key, and nothing else."""
+        return self._secret[:KEY_BYTES]
+
     def __repr__(self) -> str:
         return f"SigningKey({encode_id(self.public_key)})"
 

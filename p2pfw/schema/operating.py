@@ -80,6 +80,8 @@ class Event(Frozen, frozen=True, kw_only=True):
     peer: str = ""
     reason: str = ""
     detail: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    evidence: list[dict[str, str]] = []
+    """With evidence=1: signed announcements (header, signature, body in hexadecimal) that anybody can verify."""
 
 
 class Check(Frozen, frozen=True, kw_only=True):

@@ -34,6 +34,7 @@ class _Replay:
     after: int
     since: int
     follow: bool
+    evidence: bool
 
 
 @dataclass(slots=True)
@@ -51,6 +52,7 @@ class Following:
             after=_last_id(call),
             since=call.number("since", 0),
             follow=call.flag("follow", default=not as_lines),
+            evidence=call.flag("evidence"),
         )
         stream = stream_of(call.request, _LINES if as_lines else _EVENTS)
         if call.request.method == hdrs.METH_HEAD:
@@ -72,10 +74,10 @@ class Following:
         if replay.after or replay.since or not replay.follow:
             for event in self.operations.recent_events(replay.after, replay.since):
                 last = event.id
-                yield event
+                yield self.operations.proven(event) if replay.evidence else event
         if replay.follow:
             async for event in self.operations.events(last):
-                yield event
+                yield self.operations.proven(event) if replay.evidence else event
 
     async def _tell(
         self,

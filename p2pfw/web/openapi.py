@@ -40,6 +40,7 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "trust": {"type": "string", "minLength": 1, "maxLength": 32, "examples": ["pair", "0.4"]},
     "protected": {**_FLAG, "description": "also the ranges that keep this machine reachable"},
     "follow": {**_FLAG, "description": "go on after the replay; default 1 for server-sent events, 0 for NDJSON"},
+    "evidence": {**_FLAG, "description": "with the signed announcements that an event rests on, as far as kept"},
     "since": {**_COUNT, "description": "replay from this time on, Unix seconds"},
     "after": {**_COUNT, "description": "replay what has a greater id; the header Last-Event-ID wins"},
 }

@@ -221,7 +221,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "events",
         "What happens, as server-sent events or NDJSON",
         schema.Event,
-        query=("follow", "since", "after"),
+        query=("follow", "since", "after", "evidence"),
         media=("text/event-stream", NDJSON),
         refusals=(503,),
     ),

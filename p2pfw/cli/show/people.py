@@ -49,6 +49,9 @@ def peer(printer: Printer, body: bytes) -> None:
         "id": one.id,
         "owner": one.owner,
         "trust": _trust(one) + (f"  ({one.trust_from})" if one.trust_from else ""),
+        "counts": _counts(one),
+        "seen": f"{one.confirmed} right, {one.contradicted} wrong" if one.confirmed or one.contradicted else "",
+        "limits": _limits(one.limits),
         "address": ", ".join(one.addresses) or one.address,
         "since": ago(one.since, now) if one.since else "",
         "certificate": f"ends {until(one.certificate_expires, now)}" if one.certificate_expires else "",
@@ -61,6 +64,23 @@ def peer(printer: Printer, body: bytes) -> None:
     for label, text in lines.items():
         if text:
             printer.line(f"  {label:<11}  {text}")
+
+
+def _counts(one: schema.PeerView) -> str:
+    """What it counts for, where that is not simply its trust."""
+    if one.muted:
+        return f"0.00: muted, what was seen of it speaks against it; p2pfw peer forgive {one.name or one.id}"
+    parts = [f"x {one.rep:.2f} by what was seen of it"] if one.rep < 1 else []
+    parts += [f"one voice with {one.sponsor}, who vouches for it"] if one.sponsor else []
+    return f"{one.weight:.2f} ({', '.join(parts)})" if parts else ""
+
+
+def _limits(found: schema.PeerLimits | None) -> str:
+    if found is None:
+        return ""
+    alone = f"alone {found.alone_hour:,} of {found.rate_limit:,} an hour"
+    text = f"{found.adopted:,} of {found.adopted_limit:,} prefixes; {alone}"
+    return text + (f"; {found.held:,} held" if found.held else "")
 
 
 def invite(printer: Printer, body: bytes) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from p2pfw import schema
 from p2pfw.cli.printer import Form, Printer, Styled
+from p2pfw.cli.show import trust
 from p2pfw.cli.show.times import epoch, until
 from p2pfw.cli.show.words import VERDICTS, host, reason
 from p2pfw.core.duration import short_duration
@@ -114,6 +115,8 @@ def doctor(printer: Printer, body: bytes) -> None:
         printer.line(Styled(f"{check.level:<8}", _COLOURS[check.level], bold=check.level != "ok"), check.text)
         if check.remedy:
             printer.line(f"        {check.remedy}")
+    if found.trust is not None and printer.form is Form.HUMAN:
+        trust.report(printer, found.trust)
 
 
 def nagios(printer: Printer, body: bytes) -> int:
