@@ -193,7 +193,7 @@ class Node:
         node.peering.transport = node.peers.transport = transport
         node.recording.spawn = self._spawn
         node.recording.on_trust = self._trust_changed
-        node.recording.on_worth = self._worth_changed
+        node.recording.on_worth = node.witnessing.on_worth = self._worth_changed
         node.household.on_peers = self._trust_changed
         node.joining.on_joined = self._joined
         node.owning.on_certificate = self._renewed
@@ -240,7 +240,7 @@ class Node:
         node = self.assembly
         node.chartering.follow()
         node.peers.redial()
-        node.peering.carried_changed()
+        node.peering.carried_told()
         node.whitelisting.changed(node.protecting.refresh())
 
     def _renewed(self, certificate: Certificate) -> None:

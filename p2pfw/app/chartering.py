@@ -126,6 +126,7 @@ class Chartering:
                 hint=f"this node is in {charters.current.charter.network} ({ours.hex()[:16]})",
             )
         await self._announce(signed)
+        await self._judging.idle()
         return self.view()
 
     async def sign(self, request: schema.CharterSign) -> schema.CharterView:
@@ -147,6 +148,7 @@ class Chartering:
                 field="hash",
             )
         await self._announce(found.signed_by(self._me.owner_key))
+        await self._judging.idle()
         return self.view()
 
     async def tick(self) -> None:
@@ -186,7 +188,6 @@ class Chartering:
         if expires <= now:
             raise InputError("this charter has ended", field="charter", hint="propose one that is valid longer")
         await self._originator.say([Document(kind=Kind.CHARTER, body=signed.encode(), expires=expires)])
-        await self._judging.idle()
 
     def _announced(self) -> Iterator[SignedCharter]:
         for body in self._domain.ledger.bodies(Kind.CHARTER, self._clock.now()):

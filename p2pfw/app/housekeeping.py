@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 EVERY: Final = 1.0
 COUNT_EVERY: Final = 60.0
+STRANGERS_EVERY: Final = 5.0
 LAG_EVERY: Final = 0.05
 PEAK: Final = 1 << 20
 """Bytes of growth after which free memory is given back to the system."""
@@ -37,7 +38,7 @@ class Housekeeping:
         self._refreshed = float("-inf")
         self._memory = node.ports.memory_bytes()
         self._timekeeping = Timekeeping(node)
-        self._counted = float("-inf")
+        self._counted = self._looked = float("-inf")
         self._adopted: dict[str, int] = {}
         node.health.complaints += [self._store_lines, self._voice_lines]
 
@@ -57,6 +58,7 @@ class Housekeeping:
         node.whitelisting.prune(now)
         node.witnessing.tick(now)
         self._keep_adopted()
+        self._send_strangers_away()
         self._refresh_protection()
         self._timekeeping.tick()
         node.recording.watch_identity()
@@ -80,6 +82,13 @@ class Housekeeping:
             await asyncio.sleep(LAG_EVERY)
             late = clock.monotonic() - asked - LAG_EVERY
             self._node.health.lag.add(clock.monotonic(), max(0.0, late * 1000))
+
+    def _send_strangers_away(self) -> None:
+        """Whom a charter does not name any more, some seconds after it heard so."""
+        now = self._node.ports.clock.monotonic()
+        if now - self._looked >= STRANGERS_EVERY:
+            self._looked = now
+            self._node.peering.close_strangers()
 
     def _keep_adopted(self) -> None:
         """How much each voice has adopted, once a minute: after a restart that is not new."""

@@ -68,6 +68,7 @@ async def load(node: Assembly, settings: dict[str, object], *, alone: bool) -> C
     await _load_voice(node, settings, alone=alone)
     node.protecting.refresh()  # feeds are cut around it
     node.feeding.begin(node.config.feeds, node.ports.store.rows(FeedRow))
+    node.peering.carried_changed()  # gossip was built before anybody was named
     return skipped
 
 

@@ -96,6 +96,9 @@ class PeerBook:
             return by_name[0]
         if by_name:
             raise InputError(f"{len(by_name)} peers are named {text!r}", field="id", hint="give the id")
+        by_charter = [owner for owner, name in self.charter_names.items() if name == text]
+        if by_charter:
+            return by_charter[0]
         try:
             return decode_id(text)
         except InputError as error:
@@ -155,13 +158,17 @@ class PeerBook:
         if named is not None and named.name:
             return named.name
         names = sorted({one.name for one in self.all() if one.name and self.owner_for(one) == key})
-        return names[0] if names else self.charter_names.get(OwnerId(key)) or short_id(key)
+        return names[0] if names else self._charter_name(key) or short_id(key)
+
+    def _charter_name(self, key: bytes) -> str:
+        """What the charter calls an owner, or the owner of a node; "" for whom it does not name."""
+        if not self.charter_names:
+            return ""
+        owner = self._directory.owner_of(NodeId(key), self._clock.now())
+        return self.charter_names.get(OwnerId(key), "") or (self.charter_names.get(owner, "") if owner else "")
 
     def owner_of(self, text: str) -> OwnerId:
         """The owner that a name or an id stands for: of a node, its owner now. NotFoundError, InputError."""
-        found = [owner for owner, name in self.charter_names.items() if name == text]
-        if found and all(peer.name != text for peer in self.all()):
-            return found[0]
         peer = self.find(text)
         named = self.get(peer)
         owner = self.owner_for(named) if named else self._directory.owner_of(NodeId(peer), self._clock.now())

@@ -162,7 +162,15 @@ class Peering:
 
     def carried_changed(self) -> None:
         """The set of carried owners is another now; sessions with whom nobody names any more end."""
+        self.carried_told()
+        self.close_strangers()
+
+    def carried_told(self) -> None:
+        """The same, and nobody is sent away yet: whoever left a charter still hears that it did."""
         self.handle(CarriedChanged())
+
+    def close_strangers(self) -> None:
+        """End the sessions with whom nobody names any more."""
         for session in self.sessions:
             if not self._is_open and not self._book.knows(session.node, owner_of(session)):
                 self._close(session, "not-named")

@@ -4,7 +4,7 @@ Evidence only lowers trust, and only this node's own counts (policy, Trust). Eve
 answered; what it does to trust is judged before that, too. `p2pfw peer forgive` ends it, with a record.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from p2pfw import schema
@@ -32,6 +32,7 @@ class Witnessing:
         self._domain, self._store, self._judging, self._events = kit.domain, kit.store, kit.judging, kit.events
         self._enforcing, self._book, self._blocking = kit.enforcing, book, blocking
         self._told_surge: dict[OwnerId, float] = {}
+        self.on_worth: Callable[[], None] | None = None
 
     # --- at start --------------------------------------------------------------------------------------------------
 
@@ -184,8 +185,11 @@ class Witnessing:
         return Put(row=ObservationRow(owner=owner, key=key, what=what.value, at=self._domain.now()))
 
     def _worth(self, owners: frozenset[OwnerId]) -> None:
-        if owners:
-            self._judging.dirty(self._domain.ledger.keys_of_owners(owners, self._domain.now()))
+        if not owners:
+            return
+        self._judging.dirty(self._domain.ledger.keys_of_owners(owners, self._domain.now()))
+        if self.on_worth is not None:
+            self.on_worth()
 
 
 def _blocks(said: Statement) -> bool:

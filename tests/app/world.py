@@ -30,6 +30,7 @@ from p2pfw.config import Config
 from p2pfw.config.model import Enforcer, Feed, Node, Policy
 from p2pfw.config.model import Mode as ConfiguredMode
 from p2pfw.config.readers import Endpoint
+from p2pfw.core.charter import SignedCharter
 from p2pfw.core.gossip.events import Moment
 from p2pfw.core.identity import Certificate, NodeId, OwnerId, SigningKey, Uses, certify
 from p2pfw.core.idtext import encode_id
@@ -79,6 +80,7 @@ class Who:
     owner: int
     holds_owner_key: bool
     config: Config
+    charter: SignedCharter | None = None
 
 
 class Running:
@@ -112,7 +114,7 @@ class Running:
             memory_bytes=lambda: 1 << 20,
             give_back_memory=lambda: None,
         )
-        self.node = node = Assembly(who.config, ports, keys)
+        self.node = node = Assembly(who.config, ports, keys, who.charter)
         self.housekeeping = Housekeeping(node)
         self.transport = FakeTransport(
             self.world.wires, NodeId(keys.node.public_key), node.peering, lambda: node.credentials.certificate
@@ -144,7 +146,7 @@ class Running:
         node.recording.on_trust = node.household.on_peers = lambda: self.spawn(node.peers.resolve())
         node.joining.on_joined = self._joined
         node.owning.on_certificate = self._renewed
-        node.recording.on_worth = self._worth_changed
+        node.recording.on_worth = node.witnessing.on_worth = self._worth_changed
         self.reloading = Reloading(node)
         self.app = Application(
             domain=node.domain,
@@ -172,7 +174,7 @@ class Running:
         """As node.py does it."""
         self.node.chartering.follow()
         self.node.peers.redial()
-        self.node.peering.carried_changed()
+        self.node.peering.carried_told()
         self.node.whitelisting.changed(self.node.protecting.refresh())
 
     async def start(self, *, alone: bool = False) -> None:
@@ -296,6 +298,7 @@ class World:
         enforce: bool = False,
         skew: float | None = None,
         start: bool = True,
+        charter: SignedCharter | None = None,
         feeds: tuple[Feed, ...] = (),
         **policy: Any,
     ) -> Running:
@@ -308,7 +311,9 @@ class World:
             policy=Policy(allow_files=(), **policy),
             feeds=feeds,
         )
-        who = Who(name=name, number=number, owner=owner, holds_owner_key=holds_owner_key, config=config)
+        who = Who(
+            name=name, number=number, owner=owner, holds_owner_key=holds_owner_key, config=config, charter=charter
+        )
         clock = self.clock if skew is None else SkewedClock(self.clock, skew)
         one = Running(self, who, FakeStore(number.to_bytes(16)), clock)
         one.transport.address = f"10.0.0.{number}"
