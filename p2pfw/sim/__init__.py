@@ -8,11 +8,24 @@ and handshakes are left out; their result (a proven peer) is given.
 """
 
 from p2pfw.sim.report import Report
-from p2pfw.sim.scenario import Announce, Connect, Cut, Heal, Join, Leave, Lie, Pardon, Retract, Scenario
+from p2pfw.sim.scenario import (
+    Announce,
+    Connect,
+    Cut,
+    Heal,
+    Join,
+    Leave,
+    Lie,
+    Pardon,
+    Repeat,
+    Retract,
+    Scenario,
+    Sign,
+)
 from p2pfw.sim.world import World
 
 __all__ = [
-    "Announce", "Connect", "Cut", "Heal", "Join", "Leave", "Lie", "Pardon", "Retract",
+    "Announce", "Connect", "Cut", "Heal", "Join", "Leave", "Lie", "Pardon", "Repeat", "Retract", "Sign",
     "Report", "Scenario", "World", "run",
 ]  # fmt: skip
 

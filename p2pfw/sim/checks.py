@@ -1,8 +1,11 @@
 """The promises, checked at every step: what was taken back is not live, what nobody speaks of is not adopted."""
 
+from itertools import pairwise
+
 from p2pfw.core.announcement import Action, Announcement, AnnouncementId, Kind, records, split_code
+from p2pfw.core.charter import CONTEXT
 from p2pfw.core.gossip.wants import MAX_OF_PEER
-from p2pfw.core.identity import NodeId, OwnerId
+from p2pfw.core.identity import NodeId, OwnerId, verify
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.sim.machine import Machine
 from p2pfw.sim.report import Violation
@@ -22,6 +25,8 @@ class Checks:
 
     def recorded(self, machine: Machine, one: Announcement, time: float) -> None:
         """A node took in an announcement: its own, or a peer's."""
+        if one.kind == Kind.CHARTER:
+            self._check_charter(machine, time)
         if one.kind not in {Kind.ENTRIES, Kind.PARDON}:
             return
         self._orders[one.id] = one.order
@@ -36,6 +41,16 @@ class Checks:
                 pardoned = self._pardoned[machine.index]
                 pardoned[owner, key] = max(one.created, pardoned.get((owner, key), 0))
             self._check(machine, key, time)
+
+    def _check_charter(self, machine: Machine, time: float) -> None:
+        """Every version that was applied is signed by enough members of the version before, counted anew."""
+        charters = machine.membership.charters
+        chain = charters.chain if charters is not None else []
+        for before, signed in pairwise(chain):
+            encoded, owners = signed.charter.encoded, {member.owner for member in before.charter.members}
+            good = [one for one in owners & signed.signatures.keys() if _signed(one, encoded, signed.signatures[one])]
+            if len(good) < before.charter.changes_need:
+                self.broken(machine, time, "charter", f"version {signed.charter.number} with {len(good)} signatures")
 
     def bounded(self, machine: Machine, time: float) -> None:
         """What may grow has not grown over its bounds."""
@@ -61,3 +76,7 @@ class Checks:
                 self.broken(machine, time, "pardon safety", f"{key:x} is live after it was pardoned")
         if not live and machine.adoption.until(key) is not None:
             self.broken(machine, time, "reasons", f"{key:x} is adopted and nobody speaks of it")
+
+
+def _signed(owner: OwnerId, encoded: bytes, signature: bytes) -> bool:
+    return verify(owner, CONTEXT, encoded, signature)

@@ -15,6 +15,7 @@ from p2pfw.core.announcement import (
     Stamp,
     build_certificate,
     build_entries,
+    build_other,
 )
 from p2pfw.core.directory import Directory
 from p2pfw.core.gossip.archive import Archive
@@ -26,6 +27,7 @@ from p2pfw.core.identity import Certificate, NetworkId, NodeId, OwnerId, Signing
 from p2pfw.core.intake import Intake
 from p2pfw.core.intake import Recorded as Outcome
 from p2pfw.core.ledger import Ledger
+from p2pfw.core.membership import Membership
 from p2pfw.core.policy import Policy
 from p2pfw.core.prefix import PrefixKey, v4_key
 from p2pfw.core.protected import Protected
@@ -60,7 +62,7 @@ class Machine:
         self.random = random.Random(f"machine {seed} {index}")
         self.key = SigningKey(self.random.randbytes(32))
         self.node = NodeId(self.key.public_key)
-        self.owner = OwnerId(owner.public_key)
+        self.owner_key, self.owner = owner, OwnerId(owner.public_key)
         self.certificate: Certificate = certify(
             owner, self.node, serial=index + 1, not_before=START - DAY, not_after=START + 60 * DAY, uses=Uses.ALL
         )
@@ -70,7 +72,8 @@ class Machine:
         self.directory = Directory()
         self.trust = TrustTable(self.owner)
         self.ledger = Ledger(self.directory)
-        self.intake = Intake(network, self.directory, self.ledger, self.trust)
+        self.membership = Membership(self.trust)
+        self.intake = Intake(network, self.directory, self.ledger, self.trust, self.membership)
         policy = Policy(
             own_node=self.node,
             own_owner=self.owner,
@@ -119,6 +122,11 @@ class Machine:
             for number in numbers
         ]
         return self.record(build_entries(self.key, self.stamp(time), entries, kind=kind), time)
+
+    def say_document(self, time: float, kind: Kind, body: bytes, life: int) -> Announcement:
+        """Announce something that is no entries, and record it here."""
+        expires = int(self.wall(time)) + life
+        return self.record(build_other(self.key, self.stamp(time), kind, body, expires), time)
 
     def record(self, one: Announcement, time: float) -> Announcement:
         """Its own word, into its own ledger."""

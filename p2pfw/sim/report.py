@@ -31,6 +31,8 @@ class Report:
     recorded: int
     duplicates: int
     refused: Counter[str]
+    charters: Mapping[int, tuple[int, str]]
+    """The version that holds at each node: its number, and its name in the scenario; empty without a charter."""
     drops: Sequence[tuple[float, int, int, str, bool]]
     """When, who dropped whom, why, and whether it was for good."""
     overtaken: int

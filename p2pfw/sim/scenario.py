@@ -80,6 +80,29 @@ class Connect:
     to: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sign:
+    """A node's owner signs a version of the charter, which is called by a name and follows another one ("" the first).
+
+    `members`: owners by the number of a node of theirs. The signatures that the node knows of it travel with it.
+    """
+
+    at: float
+    node: int
+    version: str
+    after: str = ""
+    members: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """A node announces a version again as it first was, with the signature of its proposer alone."""
+
+    at: float
+    node: int
+    version: str = ""
+
+
 class Lies(Enum):
     """What a dishonest node may send."""
 
@@ -111,7 +134,7 @@ class Lie:
     first: int = 0
 
 
-Action = Announce | Retract | Pardon | Cut | Heal | Leave | Join | Connect | Lie
+Action = Announce | Retract | Pardon | Cut | Heal | Leave | Join | Connect | Lie | Sign | Repeat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +164,8 @@ class Scenario:
     """Seconds that a node needs for an event."""
     absent: frozenset[int] = frozenset()
     """Nodes that are not there at the beginning."""
+    changes_need: int = 0
+    """All owners are members of a charter that so many of them change; 0: there is none."""
     dishonest: frozenset[int] = frozenset()
     """Nodes of which nothing is expected."""
     limits: Limits = field(default_factory=Limits)

@@ -3,14 +3,29 @@
 import random
 from typing import assert_never
 
-from p2pfw.core.announcement import Action
-from p2pfw.core.identity import SigningKey, network_id
+from p2pfw.core.announcement import Action, Kind
+from p2pfw.core.identity import DAY, SigningKey, network_id
 from p2pfw.sim.engine import Engine
 from p2pfw.sim.liar import lies
 from p2pfw.sim.machine import Machine
 from p2pfw.sim.report import Report
 from p2pfw.sim.scenario import Action as Happening
-from p2pfw.sim.scenario import Announce, Connect, Cut, Heal, Join, Leave, Lie, Lies, Pardon, Retract, Scenario
+from p2pfw.sim.scenario import (
+    Announce,
+    Connect,
+    Cut,
+    Heal,
+    Join,
+    Leave,
+    Lie,
+    Lies,
+    Pardon,
+    Repeat,
+    Retract,
+    Scenario,
+    Sign,
+)
+from p2pfw.sim.versions import Versions
 
 LEDGER_TICK = 60.0
 PUBLISH_TRUE = 5.0
@@ -24,6 +39,7 @@ class World:
         self._scenario, self._seed = scenario, seed
         self._random = random.Random(f"world {seed}")
         self.machines = self._make_machines()
+        self._versions = Versions(self.machines, scenario.changes_need)
         self._engine = Engine(scenario, seed, self.machines)
         self._prepare()
 
@@ -50,6 +66,7 @@ class World:
             recorded=sum(count.get("recorded", 0) for count in counts.values()),
             duplicates=sum(count.get("duplicates", 0) for count in counts.values()),
             refused=tally.refused,
+            charters=self._versions.holding(honest),
             drops=tally.drops,
             overtaken=tally.overtaken,
             missing=self._missing(),
@@ -108,6 +125,10 @@ class World:
                 self._engine.dial(action.node, action.to)
             case Lie():
                 self._lie(action)
+            case Sign() | Repeat():
+                machine = self.machines[action.node]
+                body = self._versions.sign(action) if isinstance(action, Sign) else self._versions.first(action.version)
+                self._engine.publish(machine, [machine.say_document(self._engine.time, Kind.CHARTER, body, DAY)])
             case _:
                 assert_never(action)
 
