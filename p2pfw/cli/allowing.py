@@ -28,7 +28,7 @@ def allow() -> None:
 def add(invocation: Invocation, prefix: str, ttl: str, comment: str, false_positive: bool | None) -> None:  # noqa: FBT001
     """Whitelist a prefix. The kernel has it when this ends."""
     wrong = _is_wrong(invocation, prefix) if false_positive is None else false_positive
-    said = {"ttl": ttl, "comment": comment, "false_positive": wrong}
+    said = {"ttl": ttl, "comment": comment, **({"false_positive": True} if wrong else {})}
     body = invocation.call("PUT", f"/v1/allow/{quoted(prefix)}", said)
     _changed(invocation, body, "whitelisted")
 

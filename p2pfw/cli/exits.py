@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Final
 
 from p2pfw.errors import (
+    CharterError,
     ConfigError,
     ConflictError,
     InputError,
@@ -53,6 +54,7 @@ _OF_ERROR: Final[tuple[tuple[type[P2pfwError], Exit], ...]] = (
     (ConfigError, Exit.USAGE),
     (KeyFileError, Exit.USAGE),
     (PrivilegeError, Exit.PERMISSION),
+    (CharterError, Exit.USAGE),
 )
 
 

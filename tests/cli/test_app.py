@@ -25,6 +25,9 @@ from p2pfw.errors import (
 
 # What the contract lists, and everything below groups.
 CONTRACT = {
+    "charter",
+    "simulate",
+    "verify",
     "init",
     "run",
     "status",
