@@ -11,13 +11,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from bench import asking, bulk, drops, kernel, million, pure, singles, through, weigh
+from bench import asking, attacks, bulk, drops, kernel, million, pure, singles, through, weigh
 from bench.measure import FULL, QUICK, Scale, machine
 from bench.table import Row, markdown, plain
 
 BENCHMARKS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "record": pure.record,
     "judge": pure.judge,
+    "attacks": attacks.attacks,
     "memory": weigh.memory,
     "local": drops.local,
     "singles": singles.singles,

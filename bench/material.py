@@ -9,6 +9,7 @@ from p2pfw.core.announcement import Action, Announcement, Category, Entry, Stamp
 from p2pfw.core.identity import NodeId, OwnerId, SigningKey, network_id
 from p2pfw.core.intake import Recorded
 from p2pfw.core.prefix import PrefixKey, v4_key
+from p2pfw.core.vouch import Vouch
 
 NETWORK = network_id("bench")
 FIRST_HOST = 0x2D00_0000
@@ -18,7 +19,12 @@ STRIDE = 101
 WHOLE = 1024
 """Entries in an announcement of an import."""
 TTL = 14_400
-SOLO = 0.9
+TRUSTED = 1.0
+"""What strangers' owners are given: the limits that grow with trust are then a hundred thousand prefixes each."""
+STRANGERS = 12
+"""A million entries by as many owners keep within those limits."""
+VOUCHED = 20
+"""Owners whom each stranger vouches for."""
 
 
 class SystemClock:
@@ -60,17 +66,30 @@ class Scene:
         self.now = int(time.time())
         ours = signing_key("owner")
         self.me, self.neighbour = Speaker("me", ours, self.now), Speaker("neighbour", ours, self.now)
-        self.strangers = [Speaker(f"node {n}", signing_key(f"owner {n}"), self.now) for n in range(8)]
+        self.strangers = [Speaker(f"node {n}", signing_key(f"owner {n}"), self.now) for n in range(STRANGERS)]
 
     def domain(self) -> Domain:
-        """This node's core, empty, but for knowing everybody. Strangers' owners have `solo`."""
+        """This node's core, empty, but for knowing everybody.
+
+        Strangers vouch for others, and something is known of each: trust, vouches, evidence and limits are in force.
+        What they say counts as adopted before, not as a flood.
+        """
         me = Ourself(node=self.me.node, owner=self.me.owner_id, network=NETWORK)
         made = Domain(me, SystemClock(), default_trust=0.3, allow_private=False)
         for speaker in (self.me, self.neighbour, *self.strangers):
             made.intake.learn(speaker.certificate, self.now)
         for stranger in self.strangers:
-            made.trust.give(stranger.owner_id, SOLO)
+            made.trust.give(stranger.owner_id, TRUSTED)
+            made.membership.confirm(stranger.owner_id, 1, self.now)
+            for number in range(VOUCHED):
+                made.membership.vouch(_vouch(stranger.owner_id, number, self.now), self.now)
+        made.adoption.allowances.credit({stranger.owner_id: 1 << 20 for stranger in self.strangers})
         return made
+
+
+def _vouch(voucher: OwnerId, number: int, now: int) -> Vouch:
+    subject = OwnerId(f"vouched {number} by {voucher.hex()[:8]}".encode().ljust(32, b"."))
+    return Vouch(voucher=voucher, subject=subject, level=100, created=now, expires=now + TTL, signature=bytes(64))
 
 
 def _block(key: PrefixKey) -> Entry:

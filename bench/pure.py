@@ -1,6 +1,7 @@
 """The core alone: verifying and recording, and judging. CPU time of one core, no I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from random import Random
 
 from nacl.bindings import crypto_sign_open
@@ -42,8 +43,14 @@ def judge(scale: Scale) -> Iterator[Row]:
     """Everything judged anew, for each class of who may have said it; then single prefixes among as many."""
     scene = Scene()
     keys = hosts(scale.entries)
-    for who, speaker in (("own", scene.me), ("fleet's", scene.neighbour), ("stranger's, solo", scene.strangers[0])):
-        domain = _holding(scene, speaker.announce(keys))
+    one, other = scene.strangers[:2]
+    for who, speakers in (
+        ("own", [scene.me]),
+        ("fleet's", [scene.neighbour]),
+        ("stranger's", [one]),
+        ("two strangers'", [one, other]),
+    ):
+        domain = _holding(scene, chain.from_iterable(speaker.announce(keys) for speaker in speakers))
         begun = cpu(lambda one=domain: judge_all(one, scene.now))
         pair = paired(scale.runs, lambda one=domain: _again(one, scene.now), lambda: _verify(scene))
         micro = pair.ours / scale.entries * 1e6
@@ -84,7 +91,7 @@ def _open(announcements: list[Announcement]) -> float:
     return cpu(lambda: [crypto_sign_open(message, key) for message, key in signed])
 
 
-def _holding(scene: Scene, announcements: Iterator[Announcement]) -> Domain:
+def _holding(scene: Scene, announcements: Iterable[Announcement]) -> Domain:
     domain = scene.domain()
     for one in announcements:
         take(domain, one, scene.now)

@@ -18,7 +18,7 @@ SLICE = 8_192
 
 
 def memory(scale: Scale) -> Iterator[Row]:
-    """Bytes a live entry at two sizes; the larger one by eight owners, for one may only say a quarter as much."""
+    """Bytes a live entry at two sizes; the larger one by twelve owners, for each has limits."""
     for count in (scale.entries, scale.million):
         ours, bare = weighed("core", count), weighed("dict", count)
         yield Row(

@@ -25,6 +25,15 @@ def test_a_benchmark_of_the_core_gives_rows(name):
     assert not any(row.ours.startswith("failed") for row in rows)
 
 
+def test_attacks_give_both_shares_side_by_side():
+    """Four networks, with and without honest errors, nought to three liars."""
+    rows = run(["attacks"], TINY)
+
+    assert len(rows) == 32
+    assert all("/" in row.ours and row.beside.count("/") == 3 for row in rows)
+    assert all(row.met for row in rows if row.target)
+
+
 def test_a_benchmark_on_real_kernels_gives_rows():
     """The same way as the other five of its kind: a lab, nodes, bare programs."""
     lab_or_skip().close()
