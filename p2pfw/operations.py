@@ -222,6 +222,10 @@ class TrustOperations(Protocol):
         """A version, proposal or signatures that came as a file: known here, and gossiped."""
         ...
 
+    async def succeed(self, request: schema.SuccessionRequest) -> schema.OwnerAnswer:
+        """This node's owner takes another key: gossiped; who trusted the old one trusts the new one."""
+        ...
+
     async def sign_charter(self, request: schema.CharterSign) -> schema.CharterView:
         """Sign with the owner's key that is at hand, and gossip."""
         ...

@@ -222,6 +222,7 @@ class Assembly:
             trying=Trying(self.domain, self.book, kit.clock, self.ports.machine),
             scoring=Scoring(self.domain, self.book, kit.clock),
             chartering=self.chartering,
+            owning=self.owning,
         )
 
     def _surge_lines(self) -> Iterator[schema.HealthLine]:

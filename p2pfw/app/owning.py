@@ -15,8 +15,9 @@ from p2pfw.app.peerbook import PeerBook
 from p2pfw.core.announcement import Kind, lifetime
 from p2pfw.core.identity import CARRIED_AFTER, DAY, Certificate, NodeId, revoke
 from p2pfw.core.idtext import encode_id
+from p2pfw.core.succession import Succession
 from p2pfw.core.times import rfc3339
-from p2pfw.errors import InputError
+from p2pfw.errors import InputError, PeerError
 from p2pfw.ports import Setting
 
 RENEW_BEFORE: Final = 30 * DAY
@@ -86,6 +87,28 @@ class Owning:
         name = self._book.name_of(node)
         self._events.tell("revoked", peer=name)
         return schema.OwnerAnswer(text=f"{name} ({encode_id(node)}) is revoked, for ever")
+
+    async def succeed(self, request: schema.SuccessionRequest) -> schema.OwnerAnswer:
+        """See operations.TrustOperations.succeed."""
+        try:
+            one = Succession.decode(bytes.fromhex(request.succession))
+            one.check_signatures()
+        except (ValueError, PeerError) as error:
+            raise InputError(f"this is no succession: {error}", field="succession") from None
+        if one.old != self._me.owner:
+            raise InputError(
+                "this is another owner's succession",
+                field="succession",
+                hint=f"this node's is {encode_id(self._me.owner)}",
+            )
+        now = int(self._clock.now())
+        expires = now + lifetime(Kind.SUCCESSION)
+        await self._originator.say([Document(kind=Kind.SUCCESSION, body=one.encode(), expires=expires)])
+        self._events.tell("succession", reason=encode_id(one.new))
+        return schema.OwnerAnswer(
+            text=f"{encode_id(one.new)} takes over from {encode_id(one.old)}: who trusted the old key trusts the new "
+            "one. Certify each node anew with it (p2pfw owner certify NODE --key FILE)"
+        )
 
     def view(self, nodes: Sequence[schema.PeerView]) -> schema.OwnerView:
         """See operations.Operations.owner."""

@@ -141,12 +141,12 @@ class PeerBook:
         """True when the operator named this node or its owner, or it is of the own fleet (closed admission)."""
         if owner is not None and owner == self._trust.own_owner:
             return True
-        if owner is not None and owner in self._trust.charter() and self._trust.given(owner) is None:
-            return True
-        for named in self.all():
-            if named.distrusted and (named.id == node or self.owner_for(named) == owner):
-                return False
-        return any(named.id in (node, owner) or (owner and self.owner_for(named) == owner) for named in self.all())
+        owners = {owner, *self._trust.predecessors(owner)} if owner is not None else set()
+        named = [(one, self.owner_for(one)) for one in self.all()]
+        if any(one.distrusted and (one.id == node or whose in owners) for one, whose in named):
+            return False
+        by_charter = any(one in self._trust.charter() and self._trust.given(one) is None for one in owners)
+        return by_charter or any(one.id in (node, *owners) or whose in owners for one, whose in named)
 
     def name_of(self, key: bytes) -> str:
         """The operator's name for a node or an owner, else the short id."""
@@ -157,7 +157,8 @@ class PeerBook:
         named = self.get(key)
         if named is not None and named.name:
             return named.name
-        names = sorted({one.name for one in self.all() if one.name and self.owner_for(one) == key})
+        keys = {key, *self._trust.predecessors(OwnerId(key))}
+        names = sorted({one.name for one in self.all() if one.name and self.owner_for(one) in keys})
         return names[0] if names else self._charter_name(key) or short_id(key)
 
     def _charter_name(self, key: bytes) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from p2pfw import schema
 from p2pfw.app.chartering import Chartering
+from p2pfw.app.owning import Owning
 from p2pfw.app.scoring import Scoring
 from p2pfw.app.trying import Trying
 from p2pfw.app.vouching import Vouching
@@ -20,6 +21,7 @@ class Trusting:
     trying: Trying
     scoring: Scoring
     chartering: Chartering
+    owning: Owning
 
     async def vouch(self, request: schema.VouchRequest, caller: Caller) -> schema.TextAnswer:
         """See operations."""
@@ -53,6 +55,10 @@ class Trusting:
     async def submit_charter(self, request: schema.CharterRequest) -> schema.CharterView:
         """See operations."""
         return await self.chartering.submit(request)
+
+    async def succeed(self, request: schema.SuccessionRequest) -> schema.OwnerAnswer:
+        """See operations."""
+        return await self.owning.succeed(request)
 
     async def sign_charter(self, request: schema.CharterSign) -> schema.CharterView:
         """See operations."""

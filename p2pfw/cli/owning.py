@@ -138,6 +138,35 @@ def export(invocation: Invocation, file: Path, passphrase: bool, remove: bool) -
         invocation.printer.say(f'{source} is removed; set node.owner_key_file = "" and restart the node')
 
 
+@owner.command("rotate")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="OLD", help="The old key; the configured one by default."
+)
+@click.option("--passphrase", is_flag=True, help="Encrypt the new key: asked for, or from P2PFW_PASSPHRASE.")
+@click.pass_obj
+def rotate(invocation: Invocation, file: Path, key: Path | None, passphrase: bool) -> None:  # noqa: FBT001
+    """Take another owner's key, made in FILE where there is none: signed by the old one and the new one, and gossiped.
+
+    Who trusted the old key trusts the new one; both are one voice. Then certify each node anew:
+    `owner certify NODE --key FILE` here, `owner certify --use CERTIFICATE` there.
+    """
+    import time
+
+    from p2pfw.cli.keys import open_key, passphrase_for
+    from p2pfw.core.succession import succeed
+    from p2pfw.store.keyfile import Purpose, new_seed, write_key
+
+    configured = key if key is not None else invocation.load().node.owner_key_file
+    if configured is None:
+        raise CommandError("the owner's key is not on this node", code=Exit.NO, hint="--key FILE")
+    old = open_key(configured, Purpose.OWNER)
+    if not file.exists():
+        write_key(file, new_seed(), Purpose.OWNER, passphrase=passphrase_for(file, new=True) if passphrase else None)
+    signed = succeed(old, open_key(file, Purpose.OWNER), created=int(time.time()))
+    _said(invocation, invocation.call("POST", "/v1/owner/succeed", {"succession": signed.encode().hex()}))
+
+
 def _fresh(invocation: Invocation, node: bytes, kept: "Certificate | None") -> str:
     import time
 

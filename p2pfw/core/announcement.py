@@ -48,6 +48,7 @@ from p2pfw.core.header import (
 )
 from p2pfw.core.identity import CARRIED_AFTER, SIGNATURE_BYTES, Certificate, NetworkId, Revocation, verify
 from p2pfw.core.records import MAX_ENTRIES, MAX_LIFETIME, Action, Category, Entry, code, split_code
+from p2pfw.core.succession import Succession
 from p2pfw.core.vouch import Vouch
 from p2pfw.errors import (
     BodyHashError,
@@ -66,7 +67,7 @@ __all__ = [
     "Kind", "Action", "Category", "Entry", "code", "split_code", "lifetime", "feed_basis",
     "Header", "AnnouncementId", "RawAnnouncement", "Announcement", "Stamp",
     "parse", "check_time", "check_signature", "check_body",
-    "records", "certificate_of", "revocation_of", "checkpoint_of", "vouch_of", "charter_of",
+    "records", "certificate_of", "revocation_of", "checkpoint_of", "vouch_of", "charter_of", "succession_of",
     "build_entries", "build_certificate", "build_revocation", "build_checkpoint", "build_other",
 ]  # fmt: skip
 
@@ -143,6 +144,11 @@ def charter_of(announcement: Announcement) -> SignedCharter:
     return SignedCharter.decode(announcement.raw.body)
 
 
+def succession_of(announcement: Announcement) -> Succession:
+    """The succession in an announcement of that kind."""
+    return Succession.decode(announcement.raw.body)
+
+
 _CODES: Final[dict[int, bytes]] = {Kind.ENTRIES: body_records.STATEMENT_CODES, Kind.PARDON: body_records.PARDON_CODES}
 
 
@@ -162,6 +168,9 @@ def _required_expires(announcement: Announcement) -> int | None:
             vouch = Vouch.decode(body)
             vouch.check_signature()
             return vouch.expires
+        case Kind.SUCCESSION:
+            Succession.decode(body).check_signatures()
+            return None
         case Kind.CHARTER:
             SignedCharter.decode(body).check_signatures()
             return None

@@ -41,6 +41,7 @@ class Kind(IntEnum):
     CHARTER = 5
     CHECKPOINT = 6
     EQUIVOCATION = 7
+    SUCCESSION = 8
 
 
 WITH_RECORDS: Final = frozenset({Kind.ENTRIES, Kind.PARDON})
@@ -50,6 +51,7 @@ _LIFETIMES: Final[dict[int, int]] = {
     Kind.REVOCATION: REVOCATION_LIFE,
     Kind.VOUCH: 90 * DAY,
     Kind.CHARTER: 400 * DAY,
+    Kind.SUCCESSION: 400 * DAY,
 }
 
 

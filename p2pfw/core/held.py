@@ -26,7 +26,9 @@ RETRACTS: Final = Action.RETRACT << 6
 """Code bytes of a BLOCK lie below this one, those of a RETRACT from here on (protocol 1.2)."""
 TAKES_BACK: Final = frozenset({Kind.PARDON, Kind.CERTIFICATE, Kind.REVOCATION, Kind.CHECKPOINT, Kind.EQUIVOCATION})
 """Kinds that end or attribute other announcements: a full share must not keep them out."""
-STANDS_ALONE: Final = frozenset({Kind.CERTIFICATE, Kind.REVOCATION, Kind.VOUCH, Kind.CHARTER, Kind.EQUIVOCATION})
+STANDS_ALONE: Final = frozenset(
+    {Kind.CERTIFICATE, Kind.REVOCATION, Kind.VOUCH, Kind.CHARTER, Kind.EQUIVOCATION, Kind.SUCCESSION}
+)
 """Kinds whose body proves itself: it counts whatever becomes of the node that carried it (protocol 7)."""
 
 _WORD: Final = Struct(">Q")

@@ -21,7 +21,7 @@ from p2pfw.errors import ShareError
 
 SAME_WORD: Final = 4
 """Announcements that carry one and the same revocation or vouch: anybody can wrap one, and its owner's room pays."""
-OWNERS_WORDS: Final = frozenset({Kind.REVOCATION, Kind.VOUCH})
+OWNERS_WORDS: Final = frozenset({Kind.REVOCATION, Kind.VOUCH, Kind.SUCCESSION})
 """Kinds that an owner signed for everybody to carry: they have room of their own, which no node can use up."""
 
 
@@ -101,7 +101,7 @@ class Holdings:
         cost = _cost(raw)
         if header.kind in OWNERS_WORDS:
             if self._words.get(raw.body, 0) >= SAME_WORD:
-                raise ShareError("the same revocation or vouch came often enough")
+                raise ShareError("the same word of an owner came often enough")
             self._shares.check_sealed(owner, cost)
             return
         retracts = header.kind == Kind.ENTRIES and min(body_codes(header.n4, raw.body)) >= RETRACTS

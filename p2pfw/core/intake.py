@@ -29,6 +29,7 @@ from p2pfw.core.announcement import (
     check_time,
     parse,
     revocation_of,
+    succession_of,
     vouch_of,
 )
 from p2pfw.core.directory import Directory
@@ -149,6 +150,8 @@ class Intake:
             return revocation_of(announcement).owner
         if announcement.kind == Kind.VOUCH:
             return vouch_of(announcement).voucher
+        if announcement.kind == Kind.SUCCESSION:
+            return succession_of(announcement).old
         if self._directory.is_revoked(announcement.origin):
             raise RevokedError("its origin was revoked")
         owner = self._directory.carried_owner(announcement.origin, now)
@@ -181,7 +184,7 @@ class Intake:
                 return self.learn(certificate_of(announcement), now)
             case Kind.REVOCATION:
                 return self.revoke(revocation_of(announcement), now)
-            case Kind.VOUCH | Kind.CHARTER:
+            case Kind.VOUCH | Kind.CHARTER | Kind.SUCCESSION:
                 return self._joined(announcement, now)
             case Kind.EQUIVOCATION:
                 self._check_proof(announcement)
@@ -193,6 +196,8 @@ class Intake:
             return Learned(dirty=[])
         if announcement.kind == Kind.VOUCH:
             worth = self._membership.vouch(vouch_of(announcement), now)
+        elif announcement.kind == Kind.SUCCESSION:
+            worth = self._membership.succession(succession_of(announcement), now)
         else:
             worth = self._membership.charter(charter_of(announcement), now)
         return Learned(dirty=self._ledger.keys_of_owners(worth, now) if worth else [], worth=worth)

@@ -27,6 +27,7 @@ from p2pfw.core.announcement import (
     checkpoint_of,
     parse,
     revocation_of,
+    succession_of,
     vouch_of,
 )
 from p2pfw.core.checkpoints import Applying, Checkpoints
@@ -341,6 +342,8 @@ def _sealed_by(announcement: Announcement) -> OwnerId | None:
         return revocation_of(announcement).owner
     if announcement.kind == Kind.VOUCH:
         return vouch_of(announcement).voucher
+    if announcement.kind == Kind.SUCCESSION:
+        return succession_of(announcement).old
     return None
 
 

@@ -11,6 +11,7 @@ from p2pfw.core.charter import TRUST_UNIT, SignedCharter
 from p2pfw.core.charters import Charters
 from p2pfw.core.evidence import What
 from p2pfw.core.identity import OwnerId
+from p2pfw.core.succession import Succession
 from p2pfw.core.trust import REFRESH, TrustTable
 from p2pfw.core.vouch import Vouch
 
@@ -53,6 +54,10 @@ class Membership:
             return NOBODY
         self._due = min(self._due, vouch.expires)
         return self._trust.settle(vouch.subject, now)
+
+    def succession(self, one: Succession, now: float) -> frozenset[OwnerId]:
+        """An owner took another key; whose worth that changed. ShareError."""
+        return self._trust.refresh(now) if self._trust.successions.learn(one) else NOBODY
 
     def confirm(self, owner: OwnerId, key: int, now: float) -> frozenset[OwnerId]:
         """This machine saw what the owner had said; whose worth that changed."""

@@ -24,6 +24,7 @@ from p2pfw.core.announcement import (
     records,
     revocation_of,
     split_code,
+    succession_of,
     vouch_of,
 )
 from p2pfw.core.equivocation import Equivocation
@@ -99,6 +100,9 @@ def _words(one: Announcement, prefix: str) -> Iterator[str]:
         case Kind.CHARTER:
             signed = charter_of(one)
             yield f"charter of {signed.charter.network}, version {signed.charter.number}: {_signers(signed.signatures)}"
+        case Kind.SUCCESSION:
+            taken = succession_of(one)
+            yield f"owner {short_id(taken.new)} takes over from {short_id(taken.old)}"
         case Kind.EQUIVOCATION:
             yield f"{short_id(Equivocation.decode(one.raw.body).origin)} contradicted itself"
         case _:

@@ -15,6 +15,7 @@ from p2pfw.core.evidence import Evidence
 from p2pfw.core.identity import OwnerId
 from p2pfw.core.presets import PRESETS, parse_trust
 from p2pfw.core.records import Category
+from p2pfw.core.succession import Successions
 from p2pfw.core.vouch import MAX_LEVEL
 from p2pfw.core.vouches import Vouches
 from p2pfw.errors import InputError
@@ -65,6 +66,7 @@ class TrustTable:
         self.default = Given(trust=default).trust
         self.vouches = Vouches()
         self.evidence = Evidence()
+        self.successions = Successions()
         self.version = 0
         """Grows with every change."""
         self._given: dict[OwnerId, Given] = {}
@@ -105,7 +107,9 @@ class TrustTable:
         """What time has done: evidence fades, vouches end. Everybody whose worth changed."""
         self._now = now
         before = dict(self._worth)
-        for owner in sorted({*self._given, *self._charter, *self.vouches.subjects()}):
+        named = {*self._given, *self._charter}
+        heirs = set(map(self.successions.heir, named))
+        for owner in sorted({*named, *heirs, *self._worth, *self.vouches.subjects()}):
             self._settle(owner)
         return self._changed_since(before)
 
@@ -149,6 +153,13 @@ class TrustTable:
         found = self._worth.get(owner)
         return found.sponsor if found else owner
 
+    def predecessors(self, owner: OwnerId) -> list[OwnerId]:
+        """Named keys that this one took over from; mostly none."""
+        if not self.successions:
+            return []
+        named = {*self._given, *self._charter} - {owner}
+        return sorted(one for one in named if self.successions.heir(one) == owner)
+
     def is_muted(self, owner: OwnerId | None) -> bool:
         """True for whom evidence leaves nothing of."""
         found = self._worth.get(owner) if owner else None
@@ -167,7 +178,7 @@ class TrustTable:
     def imagined(self, owner: OwnerId, trust: float) -> "TrustTable":
         """A table as it would be if the operator gave this owner another number. Shares vouches and evidence."""
         other = TrustTable(self.own_owner, self.default)
-        other.vouches, other.evidence = self.vouches, self.evidence
+        other.vouches, other.evidence, other.successions = self.vouches, self.evidence, self.successions
         other._given, other._charter = {**self._given, owner: Given(trust=trust)}, dict(self._charter)
         other.refresh(self._now)
         return other
@@ -178,6 +189,9 @@ class TrustTable:
         """Bring one owner's worth up to date, and that of everybody it may sponsor."""
         self.version += 1
         self._put(owner, self._named(owner) or self._vouched(owner))
+        heir = self.successions.heir(owner)
+        if heir != owner:
+            self._put(heir, self._named(heir) or self._vouched(heir))
         for subject in sorted(self.vouches.by(owner)):
             if self._named(subject) is None:
                 self._put(subject, self._vouched(subject))
@@ -190,14 +204,17 @@ class TrustTable:
             self._worth[owner], self._trust[owner] = worth, worth.trust
 
     def _named(self, owner: OwnerId) -> Worth | None:
-        """By the operator, or by the charter."""
-        given = self._given.get(owner)
-        if given is not None:
-            base = tuple(given.trust_for.get(category, given.trust) for category in Category)
-            return self._weighed(owner, base, owner, "configured", given.trust)
-        by_charter = self._charter.get(owner)
-        if by_charter is not None and owner != self.own_owner:
-            return self._weighed(owner, (by_charter,) * len(Category), owner, "charter", by_charter)
+        """By the operator, or by the charter: itself, or a key that it took over from. Old and new are one voice."""
+        if owner == self.own_owner and owner not in self._given:
+            return None
+        voice = self.successions.heir(owner)
+        for one in (owner, *self.predecessors(owner)):
+            given, by_charter = self._given.get(one), self._charter.get(one)
+            if given is not None:
+                base = tuple(given.trust_for.get(category, given.trust) for category in Category)
+                return self._weighed(owner, base, voice, "configured", given.trust)
+            if by_charter is not None:
+                return self._weighed(owner, (by_charter,) * len(Category), voice, "charter", by_charter)
         return None
 
     def _vouched(self, owner: OwnerId) -> Worth | None:
@@ -223,7 +240,9 @@ class TrustTable:
         return Worth(whole, whole, self.own_owner, "own fleet", 1.0, 1.0, muted=False)
 
     def _weighed(self, owner: OwnerId, base: tuple[float, ...], sponsor: OwnerId, source: str, overall: float) -> Worth:
-        rep, muted = self.evidence.rep(owner, self._now), self.evidence.is_muted(owner, self._now)
+        # Nobody leaves what was seen of him behind by taking another key.
+        seen = min((owner, *self.predecessors(owner)), key=lambda one: self.evidence.rep(one, self._now))
+        rep, muted = self.evidence.rep(seen, self._now), self.evidence.is_muted(seen, self._now)
         trust = NOTHING if muted else base if rep == 1 else tuple(round(one * rep, 4) for one in base)
         return Worth(base, trust, sponsor, source, overall, rep, muted)
 

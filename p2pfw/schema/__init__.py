@@ -35,6 +35,7 @@ from p2pfw.schema.operating import (
     OwnerView,
     ReloadAnswer,
     RevokeRequest,
+    SuccessionRequest,
 )
 from p2pfw.schema.state import (
     AdoptedEntry,
@@ -132,6 +133,7 @@ __all__ = [
     "SightingAnswer",
     "SightingRequest",
     "Status",
+    "SuccessionRequest",
     "Text",
     "TextAnswer",
     "Time",

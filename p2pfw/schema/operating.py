@@ -124,6 +124,12 @@ class RevokeRequest(Request, frozen=True, kw_only=True):
     node: Annotated[str, Meta(max_length=128)]
 
 
+class SuccessionRequest(Request, frozen=True, kw_only=True):
+    """POST /v1/owner/succeed: this owner takes another key, signed by both."""
+
+    succession: Annotated[str, Meta(max_length=512, description="the signed bytes, hexadecimal")]
+
+
 class OwnerAnswer(Frozen, frozen=True, kw_only=True):
     """200 of POST /v1/owner/renew and /v1/owner/revoke."""
 

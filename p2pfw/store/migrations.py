@@ -94,7 +94,7 @@ def _evidence(connection: sqlite3.Connection) -> None:
 
 
 _EVIDENCE: Final = (
-    "CREATE INDEX announcement_of_members ON announcement (kind) WHERE kind IN (4, 5)",
+    "CREATE INDEX announcement_of_members ON announcement (kind) WHERE kind IN (4, 5, 8)",
     """CREATE TABLE evidence (
         owner BLOB PRIMARY KEY, pos REAL NOT NULL, neg REAL NOT NULL, at REAL NOT NULL, confirmed INTEGER NOT NULL,
         contradicted INTEGER NOT NULL) WITHOUT ROWID""",

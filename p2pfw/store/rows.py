@@ -168,10 +168,10 @@ _DROP_SETTING: Final = "DELETE FROM setting WHERE name = ?"
 
 SELECT_ANNOUNCEMENTS: Final = (
     # Revocations before certificates would do as well; what matters is that both come before what they are about, and
-    # then vouches and charters, by which owners are carried.
+    # then vouches, charters and successions, by which owners are carried.
     "SELECT header, signature, body, recorded FROM announcement WHERE kind IN (2, 3) ORDER BY kind, number",
-    "SELECT header, signature, body, recorded FROM announcement WHERE kind IN (4, 5) ORDER BY number",
-    "SELECT header, signature, body, recorded FROM announcement WHERE kind NOT IN (2, 3, 4, 5) ORDER BY number",
+    "SELECT header, signature, body, recorded FROM announcement WHERE kind IN (4, 5, 8) ORDER BY number",
+    "SELECT header, signature, body, recorded FROM announcement WHERE kind NOT IN (2, 3, 4, 5, 8) ORDER BY number",
 )
 SELECT_INTENTIONS: Final = "SELECT key, until, category, confidence, reason, added, basis FROM intention ORDER BY key"
 SELECT_SETTINGS: Final = "SELECT name, value FROM setting"

@@ -58,6 +58,10 @@ class Trusting:
         """POST /v1/charter."""
         return json_answer(await self.operations.submit_charter(await call.body(schema.CharterRequest)))
 
+    async def succeed(self, call: Call) -> web.StreamResponse:
+        """POST /v1/owner/succeed."""
+        return json_answer(await self.operations.succeed(await call.body(schema.SuccessionRequest)))
+
     async def sign_charter(self, call: Call) -> web.StreamResponse:
         """POST /v1/charter/sign."""
         return json_answer(await self.operations.sign_charter(await call.body(schema.CharterSign)))

@@ -79,4 +79,14 @@ TRUST_ROUTES: Final[tuple[Route, ...]] = (
         scope=_ADMIN,
         refusals=(404, 409, 422, 503, 507),
     ),
+    Route(
+        "POST",
+        "/v1/owner/succeed",
+        "succeed",
+        "This owner takes another key, signed by both",
+        schema.OwnerAnswer,
+        schema.SuccessionRequest,
+        scope=_ADMIN,
+        refusals=(422, 503, 507),
+    ),
 )

@@ -236,3 +236,18 @@ def test_the_owners_key_goes_offline(offline, tmp_path, monkeypatch):
     assert offline("owner", "certify", "--key", str(copy)).code == 2
     monkeypatch.delenv("P2PFW_PASSPHRASE")
     assert "needs a passphrase" in offline("owner", "certify", ids["node_id"], "--key", str(copy)).err
+
+
+def test_an_owners_key_is_rotated(node, p2pfw, owners, tmp_path):
+    """The new key is made where there is none; both sign, and the node gossips it."""
+    from p2pfw.core.succession import Succession
+
+    node.answer("POST", "/v1/owner/succeed", schema.OwnerAnswer(text="taken over"))
+    new = tmp_path / "new" / "owner.key"
+    done = p2pfw("owner", "rotate", str(new), "--key", str(owners["alice"][0]))
+    sent = Succession.decode(bytes.fromhex(node.asked[-1].json["succession"]))
+    sent.check_signatures()
+
+    assert done.out == "taken over\n"
+    assert encode_id(sent.old) == owners["alice"][1]
+    assert sent.new == read_key(new, Purpose.OWNER).public_key

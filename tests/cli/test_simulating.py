@@ -63,7 +63,15 @@ def test_every_kind_of_evidence_is_checked(offline, tmp_path):
     done = offline("verify", str(file))
 
     assert done.code == 0, done.out
-    for words in ("BLOCK 203.0.113.9/32 (ssh)", "PARDON", "it is of owner", "revoked", "vouches for", "charter of"):
+    for words in (
+        "BLOCK 203.0.113.9/32 (ssh)",
+        "PARDON",
+        "it is of owner",
+        "revoked",
+        "vouches for",
+        "charter of",
+        "takes over from",
+    ):
         assert words in done.out
     assert offline("--plain", "verify", str(file)).out.splitlines()[-1].split("\t")[0] == "total"
     assert json.loads(offline("--json", "verify", str(file)).out)["bad"] == 0

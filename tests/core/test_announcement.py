@@ -355,7 +355,7 @@ class TestCheckpoint:
         assert accept(build_other(key(1), stamp(seq=6), Kind.CHECKPOINT, self.held.encode(), NOW + 60).raw)
 
 
-@pytest.mark.parametrize("kind", [Kind.EQUIVOCATION, 8, 255])
+@pytest.mark.parametrize("kind", [Kind.EQUIVOCATION, 9, 255])
 def test_reserved_and_unknown_kinds_are_carried_unread(kind):
     """Signature and hash are checked, the body is not looked into, and it has no records."""
     built = build_other(key(1), stamp(), kind, b"of a later version", NOW + 60)

@@ -63,7 +63,7 @@ def test_only_adoption_writes_verdicts_and_only_the_policy_makes_them():
     assert writes == {"core/adoption.py"}
 
 
-@pytest.mark.parametrize("kind", [*Kind, 8, 200, 255])
+@pytest.mark.parametrize("kind", [*Kind, 9, 200, 255])
 def test_no_kind_of_announcement_is_adopted_but_trusted_entries(kind):
     """Of an owner with trust 0.90, on a free prefix: only kind entries; others cannot even carry a record."""
     intake, adoption = node(trust=0.9)

@@ -22,6 +22,7 @@ from p2pfw.core.charter import Charter, Member, Seed, SignedCharter, members_of
 from p2pfw.core.identity import NodeId, OwnerId, SigningKey, Uses, certify, network_id, revoke
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.prefix import Prefix, key_text
+from p2pfw.core.succession import succeed
 from p2pfw.core.vouch import vouch
 from p2pfw.errors import PeerError
 from tests.core.making import flips
@@ -79,6 +80,7 @@ CASES: dict[str, dict[str, Any]] = {
     "vouch": {"kind": 4, "vouch": {"level": 100, "created": CREATED - 5, "expires": CREATED + 89 * 86_400}},
     "vouch-taken-back": {"kind": 4, "vouch": {"level": 0, "created": CREATED, "expires": CREATED + 60}},
     "charter": {"kind": 5, "charter": CHARTER, "expires": CREATED + 30 * 86_400},
+    "succession": {"kind": 8, "succession": {"created": CREATED - 5}, "expires": CREATED + 400 * 86_400},
     "equivocation": {"kind": 7, "opaque": "reserved", "expires": CREATED + 30 * 86_400},
     "unknown-kind": {"kind": 200, "opaque": "of a later version", "expires": CREATED + 1},
 }
@@ -102,6 +104,9 @@ def build(case: dict[str, Any]) -> a.Announcement:
     if "vouch" in case:
         signed = vouch(OWNER, OwnerId(OTHER_NODE.public_key), **case["vouch"])
         return a.build_other(NODE, stamp, case["kind"], signed.encode(), signed.expires)
+    if "succession" in case:
+        taken = succeed(OWNER, OTHER_NODE, **case["succession"])
+        return a.build_other(NODE, stamp, case["kind"], taken.encode(), case["expires"])
     if "charter" in case:
         return a.build_other(NODE, stamp, case["kind"], _charter(case["charter"]).encode(), case["expires"])
     return a.build_other(NODE, stamp, case["kind"], case["opaque"].encode(), case["expires"])
@@ -150,6 +155,10 @@ def values_in(announcement: a.Announcement) -> dict[str, Any]:
             read["members"] = [[one.owner.hex(), one.name, one.trust] for one in c.charter.members]
             read["seeds"] = [[one.node.hex(), one.address] for one in c.charter.seeds]
             return {"kind": header.kind, "charter": read, "expires": header.expires}
+        case a.Kind.SUCCESSION:
+            s = a.succession_of(announcement)
+            assert (s.old, s.new) == (OWNER.public_key, OTHER_NODE.public_key)
+            return {"kind": header.kind, "succession": {"created": s.created}, "expires": header.expires}
         case a.Kind.CHECKPOINT:
             p = a.checkpoint_of(announcement)
             held = [[held.hex(), expires] for held, expires in p.held]

@@ -471,6 +471,13 @@ class FakeTrust:
             raise InputError("no charter", field="charter") from None
         return self.charter()
 
+    async def succeed(self, request: schema.SuccessionRequest) -> schema.OwnerAnswer:
+        try:
+            bytes.fromhex(request.succession)
+        except ValueError:
+            raise InputError("no succession", field="succession") from None
+        return schema.OwnerAnswer(text="taken over")
+
     async def sign_charter(self, request: schema.CharterSign) -> schema.CharterView:
         try:
             bytes.fromhex(request.hash)

@@ -13,6 +13,7 @@ WRITING = {"block", "unblock", "import_list", "sighting", "allow", "disallow"}
 ADMINISTRATING = {
     "retract_all", "put_peer", "forget_peer", "renew_owner", "revoke_node", "invite", "join", "set_mode", "confirm",
     "panic", "reload", "forgive", "vouch", "unvouch", "submit_charter", "sign_charter",
+    "succeed",
 }  # fmt: skip
 READING = {
     "status", "blocklist", "covering", "why", "listing", "allow_list", "allow_check", "peers", "peer", "owner",
@@ -37,6 +38,7 @@ BODIES = {
     "vouch": {"id": "juno"},
     "submit_charter": {"charter": "00"},
     "sign_charter": {"hash": "00"},
+    "succeed": {"succession": "00"},
 }
 GRANTED = {"read": Scope.READ, "feeds": Scope.FEEDS, "write": Scope.WRITE, "admin": Scope.ADMIN}
 

@@ -6,7 +6,16 @@ Keeps nothing itself. Times are Unix seconds.
 from collections.abc import Collection
 from typing import Final
 
-from p2pfw.core.announcement import Announcement, Kind, RawAnnouncement, certificate_of, parse, revocation_of, vouch_of
+from p2pfw.core.announcement import (
+    Announcement,
+    Kind,
+    RawAnnouncement,
+    certificate_of,
+    parse,
+    revocation_of,
+    succession_of,
+    vouch_of,
+)
 from p2pfw.core.directory import Directory
 from p2pfw.core.gossip.reconcile import Key, key_of
 from p2pfw.core.identity import NodeId, OwnerId
@@ -50,6 +59,8 @@ class Archive:
                 return revocation_of(one).owner
             case Kind.VOUCH:
                 return vouch_of(one).voucher
+            case Kind.SUCCESSION:
+                return succession_of(one).old
             case _:
                 return self._directory.carried_owner(one.origin, now)
 
