@@ -50,11 +50,8 @@ def _if_words_end(case: Case) -> Iterable[Flip]:
     left = list(case.statements)
     gone: list[Statement] = []
     who: list[Statement] = []
-    while left:
-        hearing = case.hear(left)
-        words = _holding(hearing)
-        if not words:
-            return
+    while True:  # ends: without anybody's word nothing is adopted
+        words = _holding(case.hear(left))
         who.append(words[0])
         gone += words
         # By value: a lone statement may be heard as its equal of a moment ago.

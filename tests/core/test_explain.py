@@ -225,3 +225,10 @@ def test_a_prefix_that_nobody_speaks_of_can_be_explained():
     assert explanation.verdict.reason is Reason.BELOW_THRESHOLD
     assert explanation.testimonies == ()
     assert [(flip.turn, flip.support, flip.voices) for flip in explanation.flips] == [(Turn.SUPPORT_COMES, 0.6, 1)]
+
+
+def test_where_no_voice_could_help_none_is_asked_for():
+    """A /20 of the fleet that waits: only the fleet may go so wide, and witnesses change nothing."""
+    explanation = policy().explain(key("203.0.112.0/20"), [by_fleet()], NOW, waiting=frozenset({node("f")}))
+
+    assert (explanation.verdict.reason, explanation.flips) == (Reason.LIMIT, ())

@@ -308,3 +308,8 @@ class TestRevocation:
 
         with pytest.raises(MalformedError, match="version 2"):
             Revocation.decode(data[:1] + b"\x02" + data[2:])
+
+
+def test_a_copy_of_a_key_is_made_of_its_seed():
+    """For `owner export`; nothing else asks for it."""
+    assert SigningKey(key(5).seed()).public_key == key(5).public_key

@@ -20,6 +20,7 @@ from p2pfw.core.identity import CARRIED_AFTER, OwnerId, network_id, revoke
 from p2pfw.core.intake import Intake, Known, Learned, Recorded
 from p2pfw.core.ledger import LAG, Ledger
 from p2pfw.core.prefix import v4_key
+from p2pfw.core.vouch import vouch
 from p2pfw.errors import (
     BodyHashError,
     CertificateError,
@@ -34,7 +35,7 @@ from p2pfw.errors import (
     SignatureError,
     WrongNetworkError,
 )
-from tests.core.making import DAY, NETWORK, NOW, block, certificate, hosts, key, node_id, owner_id
+from tests.core.making import DAY, NETWORK, NOW, block, certificate, hosts, key, node_id, owner_id, stamp
 from tests.core.saying import (
     HOST,
     NET6,
@@ -479,3 +480,17 @@ def test_what_lives_for_seconds_is_loaded_too():
     world.intake.load(say(1, block("203.0.113.9", ttl=3)).raw, NOW)
 
     assert world.ledger.counts().entries == 1
+
+
+def test_without_a_membership_vouches_are_carried_and_change_nothing(world):
+    """For its voucher, whoever brings it; a stranger's is not taken in."""
+    told = [vouch(key(n), owner_id(5), created=NOW, expires=NOW + 60) for n in (100, 101)]
+    first, second = (
+        build_other(key(1), stamp(seq=50 + n), Kind.VOUCH, one.encode(), one.expires) for n, one in enumerate(told)
+    )
+
+    outcome = world.hears(first)
+
+    assert isinstance(outcome, Recorded)
+    assert (outcome.worth, outcome.dirty) == (frozenset(), [])
+    world.refuses(second, NotCarriedError)

@@ -753,7 +753,7 @@ class TestShares:
         copies = [revoked(word, by=by) for by in range(1, 6)]
         for one in copies[:4]:
             book.record(one, NOW)
-        with pytest.raises(ShareError, match="same revocation"):
+        with pytest.raises(ShareError, match="same word of an owner"):
             book.record(copies[4], NOW)
         words = [revoke(key(100), below_serial=serial, created=NOW) for serial in range(1, 100)]
         with pytest.raises(ShareError, match="too many"):

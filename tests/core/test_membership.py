@@ -152,3 +152,10 @@ def test_time_is_looked_at_when_something_may_have_changed():
     assert group.tick(NOW + 599) == NOBODY
     assert group.tick(NOW + 600) == {owner("a")}
     assert group.tick(NOW - 9 * REFRESH) == {owner("a")}
+
+
+def test_nothing_follows_from_a_charter_where_there_is_none():
+    """Time passes as well."""
+    _, group = made()
+
+    assert group._follow(NOW) is NOBODY

@@ -99,3 +99,16 @@ def test_a_vouchers_limit_is_nobody_elses(monkeypatch):
     with pytest.raises(ShareError):
         book.learn(word(by="a", subject=2), NOW + 10)
     assert book.held(owner("b"), OwnerId((1).to_bytes(32))) is not None
+
+
+def test_a_subject_that_others_vouch_for_stays_known(monkeypatch):
+    """One voucher's word is forgotten, the other's not; nor the first one's word for another."""
+    monkeypatch.setattr(module, "MOST_BY_ONE", 2)
+    book = Vouches()
+    book.learn(word(by="a", subject=1, life=10), NOW)
+    book.learn(word(by="b", subject=1), NOW)
+    book.learn(word(by="a", subject=2), NOW)
+    book.learn(word(by="a", subject=3), NOW + 10)
+
+    assert book.held(owner("b"), OwnerId((1).to_bytes(32))) is not None
+    assert book.held(owner("a"), OwnerId((1).to_bytes(32))) is None
