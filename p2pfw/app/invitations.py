@@ -76,7 +76,7 @@ class Desk:
         own = tuple(row for row in joined.rows if row.id == joined.inviter or not self._place.is_named(row.id))
         joined = replace(joined, rows=own)
         writes: list[Write] = [Put(row=row) for row in joined.rows]
-        if joined.answer.charter:
+        if joined.answer.charter and joined.certificate is not None:  # of our own owner: whom a guest trusts is his
             writes.append(Setting(name=ROOT_SETTING, value=_root(joined.answer.charter, token.network).hex()))
         if joined.certificate is not None:
             kept = Setting(name=CERTIFICATE_SETTING, value=joined.certificate.encode().hex())

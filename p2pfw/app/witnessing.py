@@ -20,6 +20,8 @@ from p2pfw.core.statement import Source, Standing, Statement
 from p2pfw.operations import Caller
 from p2pfw.ports import Drop, EvidenceRow, ObservationRow, Put, Write
 
+PRUNE_EVERY: Final = 600
+"""Seconds between looks for observations that are too old or too many."""
 MUTED_EVENT: Final = "muted"
 SURGE_TOLD: Final = 3_600
 """Seconds until a flood of one owner is told again."""
@@ -32,6 +34,7 @@ class Witnessing:
         self._domain, self._store, self._judging, self._events = kit.domain, kit.store, kit.judging, kit.events
         self._enforcing, self._book, self._blocking = kit.enforcing, book, blocking
         self._told_surge: dict[OwnerId, float] = {}
+        self._pruned = float("-inf")
         self.on_worth: Callable[[], None] | None = None
 
     # --- at start --------------------------------------------------------------------------------------------------
@@ -134,9 +137,11 @@ class Witnessing:
     def tick(self, now: float) -> None:
         """Evidence fades, vouches end; floods are told; old observations are forgotten."""
         self._worth(self._domain.membership.tick(now))
-        for mark in self._domain.trust.evidence.prune(now):
-            identity = (mark.owner, mark.key, mark.what.value)
-            self._store.post(Drop(table=ObservationRow, identity=identity))
+        if abs(now - self._pruned) >= PRUNE_EVERY:
+            self._pruned = now
+            for mark in self._domain.trust.evidence.prune(now):
+                identity = (mark.owner, mark.key, mark.what.value)
+                self._store.post(Drop(table=ObservationRow, identity=identity))
         self._watch_surges(now)
 
     def _watch_surges(self, now: float) -> None:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from p2pfw.cli.client import query, quoted
+from p2pfw.cli.client import quoted
 from p2pfw.cli.invocation import Invocation, Leaf
 from p2pfw.cli.printer import Form
 
@@ -48,7 +48,7 @@ def forgive(invocation: Invocation, peer_id: str) -> None:
 @click.pass_obj
 def try_(invocation: Invocation, peer_id: str, trust: str) -> None:
     """What another trust would adopt and drop, from what is stored, and whom it would cut off. Changes nothing."""
-    body = invocation.call("GET", f"/v1/try/{_in_path(peer_id)}{query({'trust': trust})}")
+    body = invocation.call("POST", "/v1/try", {"id": peer_id, "trust": trust})
     if not invocation.as_json(body, "try"):
         from p2pfw.cli.show import trust as show
 

@@ -86,6 +86,8 @@ class Charter:
     seeds: tuple[Seed, ...] = ()
     encoded: bytes = field(init=False, repr=False, compare=False)
     """The canonical bytes, which are what is signed and hashed."""
+    hash: CharterHash = field(init=False, repr=False, compare=False)
+    """What the next version names as the one before it."""
 
     def __post_init__(self) -> None:
         self._check_members()
@@ -100,6 +102,8 @@ class Charter:
         if not 0 <= self.created < self.valid_until <= MAX_TIME or self.valid_until - self.created > MAX_LIFE:
             raise CharterError(f"it must end, at most {MAX_LIFE // DAY} days after it was made")
         object.__setattr__(self, "encoded", pack(self._fields()))
+        digest = blake2b(b"p2pfw/network/1\0" + self.encoded, digest_size=HASH_BYTES).digest()
+        object.__setattr__(self, "hash", CharterHash(digest))
 
     def _check_members(self) -> None:
         owners = [member.owner for member in self.members]
@@ -113,11 +117,6 @@ class Charter:
             raise CharterError(
                 f"changes_need = {self.changes_need} of {len(owners)}: it must be more than half, and no more than all"
             )
-
-    @property
-    def hash(self) -> CharterHash:
-        """What the next version names as the one before it."""
-        return CharterHash(blake2b(b"p2pfw/network/1\0" + self.encoded, digest_size=HASH_BYTES).digest())
 
     @property
     def network_id(self) -> NetworkId:

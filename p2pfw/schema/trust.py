@@ -125,8 +125,15 @@ class Hit(Frozen, frozen=True, kw_only=True):
     prefix: PrefixText
 
 
+class TryRequest(Request, frozen=True, kw_only=True):
+    """POST /v1/try: what if an owner had another trust."""
+
+    id: Text
+    trust: Annotated[str | float, Meta(description="preset solo, pair, trio, quad, watch, or 0..1")]
+
+
 class TryAnswer(Frozen, frozen=True, kw_only=True):
-    """GET /v1/try/{id}: what another trust would do, from what is stored. Nothing changed."""
+    """200 of POST /v1/try: what another trust would do, from what is stored. Nothing changed."""
 
     schema: Literal["p2pfw.try/1"] = "p2pfw.try/1"
     owner: str

@@ -37,7 +37,6 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "category": _CATEGORY,
     "reason": {"type": "string", "maxLength": 256},
     "local_only": _FLAG,
-    "trust": {"type": "string", "minLength": 1, "maxLength": 32, "examples": ["pair", "0.4"]},
     "protected": {**_FLAG, "description": "also the ranges that keep this machine reachable"},
     "follow": {**_FLAG, "description": "go on after the replay; default 1 for server-sent events, 0 for NDJSON"},
     "evidence": {**_FLAG, "description": "with the signed announcements that an event rests on, as far as kept"},

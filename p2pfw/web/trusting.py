@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from p2pfw import schema
-from p2pfw.errors import InputError
 from p2pfw.operations import TrustOperations
 from p2pfw.web.answers import json_answer
 from p2pfw.web.calls import Call
@@ -23,11 +22,9 @@ class Trusting:
         return json_answer(await self.operations.forgive(body, call.caller))
 
     async def try_trust(self, call: Call) -> web.StreamResponse:
-        """GET /v1/try/{id}."""
-        trust = call.text("trust")
-        if not trust:
-            raise InputError("with which trust?", field="trust", hint="?trust=pair, or a number from 0 to 1")
-        return json_answer(await self.operations.try_trust(call.name(), trust))
+        """POST /v1/try."""
+        body = await call.body(schema.TryRequest)
+        return json_answer(await self.operations.try_trust(body.id, str(body.trust)))
 
     async def scorecards(self, _: Call) -> web.StreamResponse:
         """GET /v1/scorecards."""

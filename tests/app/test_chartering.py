@@ -1,8 +1,11 @@
 """Membership without a centre, on running nodes: versions are gossiped, signed, applied by each node by itself."""
 
+import asyncio
+
 import pytest
 
 from p2pfw import schema
+from p2pfw.app.chartering import ROOT_SETTING
 from p2pfw.app.housekeeping import Housekeeping
 from p2pfw.config.charterfile import parse_charter
 from p2pfw.core.charter import Charter, Member, Seed, SignedCharter, members_of
@@ -243,3 +246,23 @@ async def test_a_version_that_nobody_announces_any_more_is_announced_again():
 
     assert a.node.originator.position == said
     assert any(one for one in b.node.domain.ledger.bodies(5, b.clock.now()))
+
+
+async def test_a_guest_takes_nobodys_charter_and_a_node_of_the_fleet_its_owners():
+    """Who introduces himself must not say whom the other trusts; the own owner may."""
+    world = World()
+    a = await world.node("a", owner=1, charter=ROOT)
+    guest = await world.node("guest", owner=7)
+    own = await world.node("own", owner=0)
+    for one, line in ((guest, {"guest": True}), (own, {})):
+        answer = await a.app.invite(schema.InviteRequest(**line))
+        work = asyncio.get_running_loop().create_task(one.app.join(schema.JoinRequest(token=answer.token)))
+        for _ in range(50):
+            await asyncio.sleep(0)
+            await world.settle()
+            if work.done():
+                break
+        await work
+
+    assert ROOT_SETTING not in guest.store.values
+    assert bytes.fromhex(own.store.values[ROOT_SETTING]) == ROOT.encode()

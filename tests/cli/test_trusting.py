@@ -66,7 +66,7 @@ def test_trying_shows_what_would_change(node, p2pfw, hits, words):
         rate_limit=1_800,
         clients=[schema.Hit(address=a, what=w, prefix="198.51.100.0/24") for a, w in hits],
     )
-    node.answer("GET", "/v1/try/juno", answer)
+    node.answer("POST", "/v1/try", answer)
     out = p2pfw("peer", "try", "juno", "--trust", "solo").out
 
     assert "0.40 -> 0.90" in out

@@ -13,11 +13,11 @@ WRITING = {"block", "unblock", "import_list", "sighting", "allow", "disallow"}
 ADMINISTRATING = {
     "retract_all", "put_peer", "forget_peer", "renew_owner", "revoke_node", "invite", "join", "set_mode", "confirm",
     "panic", "reload", "forgive", "vouch", "unvouch", "submit_charter", "sign_charter",
-    "succeed",
+    "succeed", "try_trust",
 }  # fmt: skip
 READING = {
     "status", "blocklist", "covering", "why", "listing", "allow_list", "allow_check", "peers", "peer", "owner",
-    "events", "doctor", "openapi", "metrics", "try_trust", "scorecards", "scorecard", "vouches", "charter",
+    "events", "doctor", "openapi", "metrics", "scorecards", "scorecard", "vouches", "charter",
 }  # fmt: skip
 NEEDED = {
     **dict.fromkeys(OPEN, Scope.NONE),
@@ -39,6 +39,7 @@ BODIES = {
     "submit_charter": {"charter": "00"},
     "sign_charter": {"hash": "00"},
     "succeed": {"succession": "00"},
+    "try_trust": {"id": "juno", "trust": "pair"},
 }
 GRANTED = {"read": Scope.READ, "feeds": Scope.FEEDS, "write": Scope.WRITE, "admin": Scope.ADMIN}
 
@@ -49,7 +50,7 @@ async def ask(session: aiohttp.ClientSession, route: Route, **headers: str) -> i
     """The status of one well-formed request to it."""
     path = route.path.replace("{prefix}", "203.0.113.9").replace("{id}", "juno")
     body = {"data": b"198.51.100.1\n"} if route.name == "import_list" else {"json": BODIES.get(route.name)}
-    query = {"events": {"follow": "0"}, "try_trust": {"trust": "pair"}}.get(route.name, {})
+    query = {"follow": "0"} if route.name == "events" else {}
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     async with session.request(
         route.method, path, params=query, headers=headers, **(body if route.method in ("POST", "PUT") else {})
