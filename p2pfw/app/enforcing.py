@@ -219,7 +219,8 @@ class Enforcing:
     async def _rest(self) -> None:
         pause = BACKOFF[min(self._failures, len(BACKOFF)) - 1] if self._failures else CHECK_INTERVAL
         every = self._check_every()
-        due = self._checked + every - self._clock.monotonic() if not self._failures else pause
+        looks = self.mode is Mode.ENFORCE and not self._failures  # there is nothing to look at while only watching
+        due = self._checked + every - self._clock.monotonic() if looks else pause
         try:
             async with asyncio.timeout(max(0.0, min(due, pause))):
                 await (asyncio.sleep(pause) if self._failures else self._wake.wait())

@@ -73,9 +73,7 @@ def _join_network(invocation: Invocation, file: Path, trust: str | None, wishes:
     invocation.printer.line(
         f"{config.node.name} is in network {charter.network}: {len(charter.members)} members ({listed})"
     )
-    invocation.printer.say(
-        "Start it: p2pfw run, or p2pfw service install. A member's node must run before it is heard."
-    )
+    invocation.printer.say("Start it (p2pfw run, p2pfw service install), or start it again if it runs.")
 
 
 def _is_new(invocation: Invocation) -> bool:

@@ -621,3 +621,22 @@ def test_a_set_that_fills_up_is_told_before_it_is_full():
     assert list(shortage.lines((7, 7))) == []
     assert [(line.code, line.level) for line in shortage.lines((8, 0))] == [("full", "warning")]
     assert [(line.code, line.level) for line in shortage.lines((0, 11))] == [("full", "error")]
+
+
+async def test_a_worker_that_only_watches_rests(monkeypatch):
+    """In observe mode nothing is looked at, so nothing is ever due: a turn a second, not as many as there can be."""
+    bench = Bench(Mode.OBSERVE)
+    bench.clock.mono += 3_600
+    turns = 0
+
+    async def step():
+        nonlocal turns
+        turns += 1
+
+    monkeypatch.setattr(bench.worker, "step", step)
+    work = asyncio.get_running_loop().create_task(bench.worker.run())
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+    work.cancel()
+
+    assert turns == 0
