@@ -9,7 +9,8 @@ BLOCKS = 500
 
 def blocks(second):
     """Addresses in two /24s."""
-    return [f"53.{second}.{n // 250}.{1 + n % 250}" for n in range(BLOCKS)]
+    # One host a network: C believes one voice no more than sixteen hosts of a /24.
+    return [f"{53 + n // 250}.{second}.{n % 250}.1" for n in range(BLOCKS)]
 
 
 def test_a_stopped_node_has_what_it_missed(fleet, figure):

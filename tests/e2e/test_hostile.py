@@ -39,7 +39,7 @@ def arena(fleet, owner):
     """The fleet and an empty record of refusals; afterwards an honest block must get through."""
     yield Arena(fleet, owner)
     number = next(_numbers)
-    honest = f"55.1.{number // 250}.{1 + number % 250}"
+    honest = f"55.{1 + number // 250}.{number % 250}.1"  # one host a /24: a lone voice gets no more than sixteen there
     begun = time.monotonic()
     fleet.a.api.block(honest)
     fleet.c.has(honest)
