@@ -222,7 +222,7 @@ class CharterView(Frozen, frozen=True, kw_only=True):
 class CharterRequest(Request, frozen=True, kw_only=True):
     """POST /v1/charter: a version or proposal with its signatures."""
 
-    charter: Annotated[str, Meta(max_length=65_536, description="the signed bytes, hexadecimal")]
+    charter: Annotated[str, Meta(description="the signed bytes, hexadecimal; the body's limit is theirs")]
 
 
 class CharterSign(Request, frozen=True, kw_only=True):
