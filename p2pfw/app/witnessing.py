@@ -126,7 +126,7 @@ class Witnessing:
         """What was seen of an owner counts no more. Its name."""
         owner = self._book.owner_of(peer_id)
         name = self._book.name_of(owner)
-        await self._store.commit(Drop(table=EvidenceRow, identity=owner))
+        await self._store.commit(*(Drop(table=EvidenceRow, identity=one) for one in self._domain.trust.kin(owner)))
         self._worth(self._domain.membership.forgive(owner, self._domain.now()))
         await self._judging.idle()
         self._events.tell("forgiven", peer=name, by=caller.name)

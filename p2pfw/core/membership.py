@@ -75,8 +75,9 @@ class Membership:
         return changed
 
     def forgive(self, owner: OwnerId, now: float) -> frozenset[OwnerId]:
-        """As if nothing had been seen of it; whose worth that changed."""
-        self._trust.evidence.forgive(owner)
+        """As if nothing had been seen of it, with any of its keys; whose worth that changed."""
+        for one in self._trust.kin(owner):
+            self._trust.evidence.forgive(one)
         return self._trust.settle(owner, now)
 
     def tick(self, now: float) -> frozenset[OwnerId]:

@@ -87,15 +87,19 @@ class Successions:
         self._of.setdefault(one.old, set()).add(one.new)
         return True
 
-    def heir(self, owner: OwnerId) -> OwnerId:
-        """The key that speaks for an owner now: itself, unless it was taken over, by one key only."""
+    def line(self, owner: OwnerId) -> list[OwnerId]:
+        """The key itself, and those that took over one after the other, each the only one who did."""
         seen = [owner]
         while len(seen) <= FURTHEST:
             heirs = self._of.get(seen[-1], set())
             if len(heirs) != 1 or heirs & set(seen):
                 break
             seen += heirs
-        return seen[-1]
+        return seen
+
+    def heir(self, owner: OwnerId) -> OwnerId:
+        """The key that speaks for an owner now: itself, unless it was taken over."""
+        return self.line(owner)[-1]
 
     def contested(self) -> frozenset[OwnerId]:
         """Keys with two successors: somebody else has them too."""

@@ -108,8 +108,8 @@ class TrustTable:
         self._now = now
         before = dict(self._worth)
         named = {*self._given, *self._charter}
-        heirs = set(map(self.successions.heir, named))
-        for owner in sorted({*named, *heirs, *self._worth, *self.vouches.subjects()}):
+        lines = {key for one in named for key in self.successions.line(one)}
+        for owner in sorted({*lines, *self._worth, *self.vouches.subjects()}):
             self._settle(owner)
         return self._changed_since(before)
 
@@ -158,7 +158,16 @@ class TrustTable:
         if not self.successions:
             return []
         named = {*self._given, *self._charter} - {owner}
-        return sorted(one for one in named if self.successions.heir(one) == owner)
+        return sorted(one for one in named if owner in self.successions.line(one))
+
+    def kin(self, owner: OwnerId) -> list[OwnerId]:
+        """Every key of this owner, from the oldest that is named or of which anything was seen: one voice."""
+        if not self.successions:
+            return [owner]
+        known = {owner, *self._given, *self._charter, *self.evidence.owners()}
+        lines = [self.successions.line(one) for one in known]
+        heir = self.successions.heir(owner)
+        return sorted({key for line in lines if line[-1] == heir for key in line})
 
     def is_muted(self, owner: OwnerId | None) -> bool:
         """True for whom evidence leaves nothing of."""
@@ -186,15 +195,13 @@ class TrustTable:
     # --- settling ----------------------------------------------------------------------------------------------------
 
     def _settle(self, owner: OwnerId) -> None:
-        """Bring one owner's worth up to date, and that of everybody it may sponsor."""
+        """Bring one owner's worth up to date, with all its keys, and that of everybody it may sponsor."""
         self.version += 1
-        self._put(owner, self._named(owner) or self._vouched(owner))
-        heir = self.successions.heir(owner)
-        if heir != owner:
-            self._put(heir, self._named(heir) or self._vouched(heir))
-        for subject in sorted(self.vouches.by(owner)):
-            if self._named(subject) is None:
-                self._put(subject, self._vouched(subject))
+        for one in self.kin(owner):
+            self._put(one, self._named(one) or self._vouched(one))
+            for subject in sorted(self.vouches.by(one)):
+                if self._named(subject) is None:
+                    self._put(subject, self._vouched(subject))
 
     def _put(self, owner: OwnerId, worth: Worth | None) -> None:
         if worth is None:
@@ -241,7 +248,7 @@ class TrustTable:
 
     def _weighed(self, owner: OwnerId, base: tuple[float, ...], sponsor: OwnerId, source: str, overall: float) -> Worth:
         # Nobody leaves what was seen of him behind by taking another key.
-        seen = min((owner, *self.predecessors(owner)), key=lambda one: self.evidence.rep(one, self._now))
+        seen = min(self.kin(owner), key=lambda one: self.evidence.rep(one, self._now))
         rep, muted = self.evidence.rep(seen, self._now), self.evidence.is_muted(seen, self._now)
         trust = NOTHING if muted else base if rep == 1 else tuple(round(one * rep, 4) for one in base)
         return Worth(base, trust, sponsor, source, overall, rep, muted)

@@ -131,3 +131,22 @@ def test_what_was_seen_of_the_old_key_was_seen_of_the_new_one():
     group.forgive(owner_id(1), NOW)
     assert table.trust(owner_id(2), Category.SSH) == 0.9
     assert table.imagined(owner_id(1), 0.3).trust(owner_id(2), Category.SSH) == 0.3
+
+
+def test_every_key_of_one_owner_answers_for_the_others():
+    """What is seen of the new key lowers the old one, too, and forgiving one forgives all."""
+    table = TrustTable(MINE)
+    group = Membership(table)
+    table.give(owner_id(1), 0.9)
+    for one in (taken(1, 2), taken(2, 3)):
+        group.succession(one, NOW)
+    told = [table.trust(owner_id(n), Category.SSH) for n in (1, 2, 3)]
+    for number in range(3):
+        group.contradict(owner_id(2), number, NOW)
+    muted = [table.is_muted(owner_id(n)) for n in (1, 2, 3)]
+    changed = group.forgive(owner_id(3), NOW)
+
+    assert told == [0.9, 0.9, 0.9]
+    assert muted == [True, True, True]
+    assert changed == {owner_id(1), owner_id(2), owner_id(3)}
+    assert table.kin(owner_id(1)) == sorted(owner_id(n) for n in (1, 2, 3))
