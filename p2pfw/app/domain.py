@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from p2pfw.app.announcing import Wish
 from p2pfw.app.marks import Marks
 from p2pfw.core.adoption import Adoption
-from p2pfw.core.announcement import Action, Announcement, AnnouncementId, Kind, RawAnnouncement
+from p2pfw.core.announcement import Action, Announcement, AnnouncementId, RawAnnouncement
 from p2pfw.core.directory import Directory
 from p2pfw.core.explain import Explanation
 from p2pfw.core.forbidden import Forbidden
@@ -94,10 +94,9 @@ class Domain:
             if raw is None or said.origin is None:
                 continue
             yield raw
-            for listed in self.ledger.announcements_of(said.origin, now, kind=Kind.CERTIFICATE)[-1:]:
-                certificate = self.ledger.get(listed.id)
-                if certificate is not None:
-                    yield certificate
+            certificate = self.ledger.certificate(said.origin, now)
+            if certificate is not None:
+                yield certificate
 
     def sources(self) -> tuple[Callable[[], Iterator[PrefixKey]], ...]:
         """Where prefixes are spoken of, for a full judgement."""

@@ -47,6 +47,8 @@ class Holdings:
         """Per origin: slots by order; of several with one order the later ones by -serial."""
         self._names: dict[NodeId, NodeId] = {}
         """The one object that all announcements of an origin share."""
+        self._certificates: dict[NodeId, Held] = {}
+        """Of each origin the newest certificate that it announced."""
         self._words: dict[bytes, int] = {}
         """How many announcements carry one body of OWNERS_WORDS."""
         self._entries = 0
@@ -74,6 +76,10 @@ class Holdings:
         """The origin's newest by (epoch, seq)."""
         slots = self._origins.get(origin)
         return self.shelf.slots[slots[max(slots)]] if slots else None
+
+    def certificate(self, origin: NodeId) -> Held | None:
+        """The newest certificate that the origin announced."""
+        return self._certificates.get(origin)
 
     def rival(self, announcement: Announcement) -> Signed | None:
         """The signed header of another announcement, held or void, of the same origin with the same (epoch, seq)."""
@@ -188,6 +194,9 @@ class Holdings:
             return self.pardons.add(held, keys)
         if held.kind in OWNERS_WORDS:
             self._words[held.body] = self._words.get(held.body, 0) + 1
+        if held.kind == Kind.CERTIFICATE:
+            newest = self._certificates.get(held.origin)
+            self._certificates[held.origin] = held if newest is None or held.order > newest.order else newest
         return 0
 
     def _charge(self, held: Held, prefixes: int, cost: int) -> None:
@@ -202,6 +211,11 @@ class Holdings:
         del slots[held.order if slots.get(held.order) == held.slot else -held.serial]
         if not slots:
             del self._origins[held.origin], self._names[held.origin]
+        if self._certificates.get(held.origin) is held:
+            del self._certificates[held.origin]
+            others = [one for one in self.of(held.origin) if one.kind == Kind.CERTIFICATE]
+            if others:
+                self._certificates[held.origin] = max(others, key=lambda one: one.order)
         if held.kind in OWNERS_WORDS:
             self._words[held.body] -= 1
             if not self._words[held.body]:

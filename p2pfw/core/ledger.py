@@ -148,6 +148,11 @@ class Ledger:
         mine = (held.keys() for held in self._holdings.of(origin))
         return iter(set(chain.from_iterable(mine)))
 
+    def certificate(self, origin: NodeId, now: float) -> RawAnnouncement | None:
+        """The newest certificate that the origin announced, as it travelled; None when there is none that lives."""
+        held = self._holdings.certificate(origin)
+        return held.raw if held is not None and held.expires > now else None
+
     def arrival(self, announcement: AnnouncementId) -> int:
         """A number that is smaller for what came earlier; 0 for what is not held."""
         held = self._holdings.find(announcement)

@@ -93,3 +93,18 @@ def test_counts_and_charges_are_what_a_recount_finds(drawn, random):
         assert held.counts().entries == sum(one.entries for one in present)
         assert held.used(OWNER).octets == sum(one.octets + ANNOUNCEMENT_OCTETS for one in present)
         assert held.used(OWNER).prefixes == len({(one.origin, where) for one in present for where in set(one.keys())})
+
+
+def test_the_newest_certificate_of_an_origin_is_at_hand():
+    """Whatever the order of arrival; when it goes, the one before it is the newest, until none is left."""
+    held = holdings()
+    old, new = certified(certificate(), seq=4), certified(certificate(serial=2), seq=6)
+    later, former = held.put(new, OWNER, None)[0], held.put(old, OWNER, None)[0]
+    held.put(checkpoint(7), OWNER, None)
+    told = [held.certificate(node_id(1))]
+    held.remove(later)
+    told.append(held.certificate(node_id(1)))
+    held.remove(former)
+
+    assert [one and one.raw for one in told] == [new.raw, old.raw]
+    assert held.certificate(node_id(1)) is held.certificate(node_id(2)) is None

@@ -148,6 +148,14 @@ class TestStatements:
 
         assert [one.origin for one in book.statements(prefix(HOST), NOW)] == sorted([NODE, node_id(3)])
 
+    def test_a_certificate_is_shown_while_its_announcement_lives(self):
+        """As it travelled, with its node's header."""
+        shown = certified(certificate(), seq=2)
+        book = ledger(say(1, block(HOST)), shown)
+
+        assert book.certificate(NODE, NOW) == shown.raw
+        assert book.certificate(NODE, shown.expires) is book.certificate(node_id(2), NOW) is None
+
 
 class TestOrder:
     """Of one origin, the newest holds."""

@@ -70,8 +70,8 @@ class Archive:
 
     def certificate(self, origin: NodeId, now: float) -> Announcement | None:
         """The newest certificate that the origin announced."""
-        listed = self._ledger.announcements_of(origin, now, kind=Kind.CERTIFICATE)
-        return self.get(listed[-1].id[:16]) if listed else None
+        raw = self._ledger.certificate(origin, now)
+        return None if raw is None else parse(raw)
 
     def listing(self, owners: Collection[OwnerId], scope: Scope, now: float) -> tuple[list[Key], frozenset[NodeId]]:
         """What is held of these owners and alive, to be compared; and the origins whose certificates are among it."""
