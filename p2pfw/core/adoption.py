@@ -193,13 +193,14 @@ class Adoption:
             new = self._alike = self._alike if new == self._alike else new
         if over or key in self._over:
             self._set_aside(key, over)
+        if self._doubted:
+            self._doubted.discard(key)
         if new == old:
             return None
         if old is not None or key in self._flips:
             self._watch_flips(key, statements, (old, new), aside, now)
         if node_of(old) or node_of(new):
             self._account(key, old, new, now)
-        self._doubted.discard(key)
         return self._store(key, old, new)
 
     def _set_aside(self, key: PrefixKey, nodes: tuple[NodeId, ...]) -> None:

@@ -275,3 +275,16 @@ def test_the_accounts_are_what_a_count_of_everything_gives():
     assert counted == used
     held = sum(adoption.counts.get((Decision.HOLD, reason), 0) for reason in (Reason.LIMIT, Reason.DENSITY))
     assert adoption.allowances.held <= held
+
+
+def test_doubt_is_used_up_by_one_judgement():
+    """Also where that changes nothing: hysteresis is back from then on."""
+    book, adoption = made(a=0.9, b=0.4)
+    book.say(HOST, said("a"))
+    judged(adoption, book)
+    adoption.doubt([HOST])
+    adoption.judge_some(NOW, 10)
+    adoption.policy.trust.give(owner("a"), 0.5)
+    judged(adoption, book)
+
+    assert adoption.verdict(HOST).decision is Decision.ADOPT
