@@ -40,6 +40,7 @@ class Chartering:
         self._clock, self._events, self._judging = kit.clock, kit.events, kit.judging
         self._originator, self._book = originator, book
         self._told = (b"", 0, False)
+        self._kept: tuple[list[str], list[str]] = [], []
         self._published = float("-inf")
 
     def begin(self, root: SignedCharter | None, settings: Mapping[str, object]) -> None:
@@ -175,9 +176,10 @@ class Chartering:
         chain = [one.encode().hex() for one in charters.chain[1:]]
         proposals = [one.signed.encode().hex() for one in charters.proposals()]
         known = sorted(owner.hex() for owner in self._domain.membership.known)
-        self._store.post(
-            Setting(name=CHAIN_SETTING, value=[*chain, *proposals]), Setting(name=MEMBERS_SETTING, value=known)
-        )
+        kept = [*chain, *proposals], known
+        if kept != self._kept:
+            self._kept = kept
+            self._store.post(Setting(name=CHAIN_SETTING, value=kept[0]), Setting(name=MEMBERS_SETTING, value=known))
         self._tell()
 
     # --- inside ----------------------------------------------------------------------------------------------------
