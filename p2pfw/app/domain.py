@@ -74,7 +74,7 @@ class Domain:
         """Wall clock, whole Unix seconds."""
         return int(self._clock.now())
 
-    def statements(self, key: PrefixKey, now: float) -> list[Statement]:
+    def statements(self, key: PrefixKey, now: float) -> Sequence[Statement]:
         """Everything that lives about exactly this prefix, signed and local."""
         signed = self._marked(key, self.ledger.statements(key, now))
         said = self._unsigned(key, now)
@@ -200,7 +200,7 @@ class Domain:
         said = self.local.statements(key, now)
         return [*said, *self.waiting.statements(key, now)] if key in self._shown else said
 
-    def _marked(self, key: PrefixKey, signed: list[Statement]) -> list[Statement]:
+    def _marked(self, key: PrefixKey, signed: Sequence[Statement]) -> Sequence[Statement]:
         """This node's own word counts as forced where the operator forced it."""
         if not self.marks.is_forced(key):
             return signed

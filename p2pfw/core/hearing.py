@@ -82,22 +82,22 @@ class Listener:
     own_node: NodeId
     own_owner: OwnerId
     trust: TrustTable
-    _last: tuple[Statement, float, int, Hearing] | None = field(init=False, default=None)
+    _last: tuple[list[Statement], float, int, Hearing] | None = field(init=False, default=None)
 
     def hear(
         self, key: int, statements: Sequence[Statement], now: float, *, waiting: Set[NodeId] = frozenset()
     ) -> Hearing:
         """Sort the statements about this prefix. What `waiting` origins say is set aside; this node never waits.
 
-        Lists come by the thousand, so in a full judgement most prefixes have a lone statement that is equal to their
-        neighbour's: that one is not sorted again.
+        Lists come by the thousand, so in a full judgement most prefixes have statements that are equal to their
+        neighbour's: those are not sorted again.
         """
-        if len(statements) != 1 or waiting:
+        if not statements or waiting:
             return self._sort(key, statements, now, waiting)
         alike = now, self.trust.version << 16 | is_v6(key) << 8 | key_width(key)
         last = self._last
-        if last is None or last[0] != statements[0] or (last[1], last[2]) != alike:
-            last = self._last = (statements[0], *alike, self._sort(key, statements, now, waiting))
+        if last is None or (last[1], last[2]) != alike or last[0] != statements:
+            last = self._last = (list(statements), *alike, self._sort(key, statements, now, waiting))
         return last[3]
 
     def _sort(self, key: int, statements: Sequence[Statement], now: float, waiting: Set[NodeId]) -> Hearing:

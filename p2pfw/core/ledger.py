@@ -12,7 +12,7 @@ Verified announcements only: what may come in is intake's, how much a statement 
 means is directory's. Every change is answered with the prefixes that must be judged again ("dirty").
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain
@@ -85,7 +85,7 @@ class Ledger:
 
     # --- what is known ---------------------------------------------------------------------------------------------
 
-    def statements(self, key: PrefixKey, now: float, *, everything: bool = False) -> list[Statement]:
+    def statements(self, key: PrefixKey, now: float, *, everything: bool = False) -> Sequence[Statement]:
         """The statements about exactly this prefix that count: of each origin the one that holds, if it is LIVE.
 
         With `everything` also the BLOCKs that do not count, each with its standing.

@@ -7,7 +7,7 @@ bring back what was taken back. How much a statement weighs is policy's.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from p2pfw.core.announcement import FUTURE, Action, Category
@@ -37,6 +37,8 @@ _SAYS: Final = {
 _BLOCKS: Final = {value: says for value, says in _SAYS.items() if value < RETRACTS}
 
 _Entry = tuple[Held, Said]
+_Word = tuple[Held, int]
+"""A record as it lies in its announcement: this is where a judgement of everything spends its time."""
 
 
 class Standings:
@@ -48,19 +50,27 @@ class Standings:
         self._at = 0.0
         self._changes = -1
         self._owners: dict[NodeId, tuple[OwnerId | None, bool]] = {}
-        self._last: tuple[Held, int, float, int, Statement] | None = None
+        self._last: tuple[list[_Word], float, int, list[Statement]] | None = None
 
-    def live(self, key: PrefixKey, now: float) -> list[Statement]:
-        """The statements about exactly this prefix that count; several in order of their origins."""
+    def live(self, key: PrefixKey, now: float) -> Sequence[Statement]:
+        """The statements about exactly this prefix that count; several in order of their origins.
+
+        Lists come by the thousand: records that say the same as those about the prefix before are not read again.
+        """
         found = self._index.get(key)
         if found is None:
             return []
-        if isinstance(found, int):
-            one = self._alone(found, key, now)
-            return [] if one is None else [one]
-        holders = self._holders(found, now)
-        each = [self._live(*holders[origin], key, now) for origin in sorted(holders)]
-        return [one for one in each if one is not None]
+        entries = []
+        slots = self._shelf.slots
+        for ref in (found,) if isinstance(found, int) else found:
+            held = slots[ref >> POSITION_BITS]
+            entries.append((held, held.word(ref & POSITION_MASK)))
+        if key in self._pardons.refs:
+            return self._holding(entries, key, now)
+        last, changes = self._last, self._directory.changes
+        if last is None or last[1] != now or last[2] != changes or last[0] != entries:
+            last = self._last = entries, now, changes, self._holding(entries, key, now)
+        return last[3]
 
     def every(self, key: PrefixKey, now: float) -> list[Statement]:
         """All BLOCKs about exactly this prefix that are still known, with what became of each; by origin, newest first.
@@ -80,9 +90,9 @@ class Standings:
         """What holds of one origin, BLOCK or RETRACT; LIVE is said of a RETRACT that holds too."""
         found = self._index.get(key)
         if isinstance(found, int):
-            alone = self._alone(found, key, now)
-            if alone is not None:  # nearly always, where a node looks through all that it said itself
-                return alone if alone.origin == origin else None
+            live = self.live(key, now)
+            if live:  # nearly always, where a node looks through all that it said itself
+                return live[0] if live[0].origin == origin else None
         holder = _newest(self._entries(key), now).get(origin)
         if holder is None:
             return None
@@ -105,31 +115,19 @@ class Standings:
         """Show it as voided for a while."""
         self._voided.append(held)
 
-    def _holders(self, refs: tuple[int, ...], now: float) -> dict[NodeId, tuple[Held, int]]:
-        """Like `_newest`, with words: this is where a judgement of everything spends its time."""
-        newest: dict[NodeId, tuple[Held, int]] = {}
-        for ref in refs:
-            held = self._shelf.slots[ref >> POSITION_BITS]
-            word = held.word(ref & POSITION_MASK)
-            if held.created + (word >> TTL_SHIFT & THREE_BYTES) > now:
+    def _holding(self, entries: list[_Word], key: PrefixKey, now: float) -> list[Statement]:
+        """Of each origin what holds, in order of the origins, if it counts."""
+        if len(entries) > 1:
+            newest: dict[NodeId, _Word] = {}
+            for held, word in entries:
                 other = newest.get(held.origin)
-                if other is None or held.order > other[0].order:
+                if held.created + (word >> TTL_SHIFT & THREE_BYTES) > now and (
+                    other is None or held.order > other[0].order
+                ):
                     newest[held.origin] = held, word
-        return newest
-
-    def _alone(self, ref: int, key: PrefixKey, now: float) -> Statement | None:
-        """Like `_live`. Lists come by the thousand: a record that says the same as the one before is not read again."""
-        held = self._shelf.slots[ref >> POSITION_BITS]
-        word = held.word(ref & POSITION_MASK)
-        if key in self._pardons.refs:
-            return self._live(held, word, key, now)
-        last = self._last
-        if last and last[0] is held and last[1] == word and last[2] == now and last[3] == self._directory.changes:
-            return last[4]
-        one = self._live(held, word, key, now)
-        if one is not None:
-            self._last = held, word, now, self._directory.changes, one
-        return one
+            entries = [newest[origin] for origin in sorted(newest)]
+        each = [self._live(held, word, key, now) for held, word in entries]
+        return [one for one in each if one is not None]
 
     def _live(self, held: Held, word: int, key: PrefixKey, now: float) -> Statement | None:
         """The statement of an entry that holds unless it has ended, if it counts."""
