@@ -7,12 +7,12 @@ import click
 
 from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Invocation, Leaf
+from p2pfw.cli.seconds import seconds as in_seconds
 
 if TYPE_CHECKING:
     from p2pfw.config import Enforcer
 
 CONFIRM_SECONDS: Final = 60
-_MOST: Final = 3_600
 
 
 @click.command(cls=Leaf)
@@ -20,8 +20,9 @@ _MOST: Final = 3_600
 @click.option(
     "--confirm",
     "seconds",
-    type=click.IntRange(0, _MOST),
-    help=f"Seconds until it is off again unless confirmed; {CONFIRM_SECONDS} at a terminal, 0 (no timer) in scripts.",
+    metavar="SECONDS",
+    type=in_seconds,
+    help=f"Off again after so long unless confirmed (60, 90s, 5m); {CONFIRM_SECONDS} at a terminal, 0 (no timer) in scripts.",
 )
 @click.pass_obj
 def enforce(invocation: Invocation, state: str, seconds: int | None) -> int:
@@ -38,7 +39,7 @@ def enforce(invocation: Invocation, state: str, seconds: int | None) -> int:
 @click.command(cls=Leaf)
 @click.pass_obj
 def confirm(invocation: Invocation) -> None:
-    """Keep what `enforce on` began."""
+    """Keep what `enforce on`, `peer trust` or `peer distrust` began with --confirm."""
     _shown(invocation, invocation.call("POST", "/v1/confirm"))
 
 

@@ -7,10 +7,11 @@ import click
 from p2pfw.cli.client import quoted
 from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Branch, Invocation, Leaf
+from p2pfw.cli.seconds import seconds
 from p2pfw.cli.trusting import forgive, score, try_, unvouch, vouch
 
 MAX_KEY_FILE = 4_096
-CONFIRM_HELP = "Take it back by itself unless `p2pfw confirm` comes within so many seconds."
+CONFIRM_HELP = "Take it back by itself unless `p2pfw confirm` comes within so many seconds (or 90s, 5m)."
 TRUST_HELP = "A preset (solo, pair, trio, quad, watch), or 0 to 1."
 
 
@@ -66,7 +67,7 @@ def show(invocation: Invocation, peer_id: str) -> None:
 @click.argument("peer_id", metavar="ID")
 @click.argument("trust")
 @click.option("--for", "category", help="Only for one category: ssh, web, mail, scan, ddos, voip, other.")
-@click.option("--confirm", metavar="SECONDS", type=click.IntRange(1, 3600), help=CONFIRM_HELP)
+@click.option("--confirm", metavar="SECONDS", type=seconds, help=CONFIRM_HELP)
 @click.pass_obj
 def trust_(invocation: Invocation, peer_id: str, trust: str, category: str | None, confirm: int | None) -> None:
     """Trust its owner so much: a preset (solo, pair, trio, quad, watch), or 0 to 1."""
@@ -84,7 +85,7 @@ def trust_(invocation: Invocation, peer_id: str, trust: str, category: str | Non
 
 @peer.command("distrust")
 @click.argument("peer_id", metavar="ID")
-@click.option("--confirm", metavar="SECONDS", type=click.IntRange(1, 3600), help=CONFIRM_HELP)
+@click.option("--confirm", metavar="SECONDS", type=seconds, help=CONFIRM_HELP)
 @click.pass_obj
 def distrust(invocation: Invocation, peer_id: str, confirm: int | None) -> None:
     """Believe its owner nothing any more; what was adopted by its word alone is released."""

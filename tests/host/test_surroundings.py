@@ -118,6 +118,8 @@ STRANGE = [
     "etc/resolv.conf",
     "run/utmp",
     "run/systemd/sessions/1",
+    "proc/net/tcp",
+    "proc/net/tcp6",
 ]
 
 
@@ -136,6 +138,7 @@ def test_strange_content_breaks_nothing(tmp_path_factory: pytest.TempPathFactory
     put(root, name, content)
 
     assert all(prefix.endswith(("/32", "/128")) for prefix, _ in soft(root))
+    assert all(key_text(one.key).endswith(("/32", "/128")) for one in Surroundings(root).clients())
 
 
 def test_strange_lines_do_not_hide_the_good_ones(tmp_path: Path):
@@ -144,6 +147,43 @@ def test_strange_lines_do_not_hide_the_good_ones(tmp_path: Path):
     put(tmp_path, "proc/net/ipv6_route", "a b c d nothex f g h 0003 eth0\n" + ROUTES6 + "0 0 0 0 1 0 0 0 zz eth1\n")
 
     assert {prefix for prefix, _ in soft(tmp_path)} == {"192.168.0.1/32", "10.64.100.1/32", "2001:db8::1/128"}
+
+
+TCP4 = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
+   1: 0A7100CB:0016 077100CB:D431 01 00000000:00000000 02:000A 00000000     0        0 2 2 0 20 4 29 10 -1
+   2: 0A7100CB:01BB 087100CB:D432 06 00000000:00000000 03:0000 00000000     0        0 0 3 0
+   3: 0A7100CB:01BB 077100CB:D433 01 00000000:00000000 02:000A 00000000     0        0 3 2 0 20 4 29 10 -1
+   4: broken nothex:D431 01
+"""
+TCP6 = """\
+  sl  local_address                         remote_address                        st tx_queue rx_queue
+   0: B80D0120000000000000000001000000:01BB B80D0120000000000000000009000000:A000 01 00000000:00000000 0
+   1: 0000000000000000FFFF00000A7100CB:01BB 0000000000000000FFFF0000097100CB:A001 01 00000000:00000000 0
+"""
+
+
+@pytest.mark.skipif(sys.byteorder == "big", reason="the sample was written by a little-endian machine")
+def test_clients_are_the_remote_hosts_of_established_connections(tmp_path: Path):
+    """Each host once, with the first local port; IPv4 within IPv6 unwrapped; no listeners, nothing closed."""
+    put(tmp_path, "proc/net/tcp", TCP4)
+    put(tmp_path, "proc/net/tcp6", TCP6)
+
+    assert [(key_text(one.key), one.reason) for one in Surroundings(tmp_path).clients()] == [
+        ("203.0.113.7/32", "connected with port 22"),
+        ("203.0.113.9/32", "connected with port 443"),
+        ("2001:db8::9/128", "connected with port 443"),
+    ]
+    assert soft(tmp_path) == set()
+
+
+def test_a_real_connection_is_a_client():
+    """As this kernel writes it."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+        found = {key_text(one.key) for one in Surroundings().clients()}
+
+    assert "127.0.0.1/32" in found
 
 
 def test_own_addresses_are_those_of_all_interfaces():
