@@ -22,7 +22,7 @@ CONFIRM_SECONDS: Final = 60
     "seconds",
     metavar="SECONDS",
     type=in_seconds,
-    help=f"Off again after so long unless confirmed (60, 90s, 5m); {CONFIRM_SECONDS} at a terminal, 0 (no timer) in scripts.",
+    help=f"Off again after so long unless confirmed: 60, 5m. At a terminal {CONFIRM_SECONDS}; in scripts 0, no timer.",
 )
 @click.pass_obj
 def enforce(invocation: Invocation, state: str, seconds: int | None) -> int:
