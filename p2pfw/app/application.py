@@ -134,7 +134,8 @@ class Application:
     async def block(self, request: schema.BlockRequest, caller: Caller) -> schema.BlockAnswer:
         """See operations."""
         self.welcome(caller)
-        return await self.blocking.block(request, caller)
+        confirmed = await self.trusting.witnessing.detect(request)
+        return structs.replace(await self.blocking.block(request, caller), confirmed=confirmed)
 
     async def unblock(self, prefix: Prefix, scope: str, caller: Caller) -> schema.UnblockAnswer:
         """See operations."""
@@ -162,9 +163,8 @@ class Application:
     async def allow(self, prefix: Prefix, request: schema.AllowRequest, caller: Caller) -> schema.AllowAnswer:
         """See operations."""
         self.welcome(caller)
-        wrong = await self._contradicted(prefix, request, caller)
         answer = await self.whitelisting.allow(prefix, request, caller)
-        return structs.replace(answer, contradicted=wrong)
+        return structs.replace(answer, contradicted=await self._contradicted(prefix, request, caller))
 
     async def disallow(self, prefix: Prefix, caller: Caller) -> schema.AllowAnswer:
         """See operations."""

@@ -13,6 +13,7 @@ from p2pfw.app.domain import Domain
 from p2pfw.core.adoption import Word
 from p2pfw.core.explain import Explanation, Flip, Testimony, Turn
 from p2pfw.core.forbidden import Obstacles
+from p2pfw.core.identity import OwnerId
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.prefix import Prefix, PrefixKey, is_v6, key_length, key_text
 from p2pfw.core.protected import ProtectedRange
@@ -29,6 +30,11 @@ MOST_RELATED: Final = 20
 
 class Names(Protocol):
     """Names of keys."""
+
+    @property
+    def own_owner(self) -> OwnerId:
+        """Whose fleet this node is of."""
+        ...
 
     def name_of(self, key: bytes) -> str:
         """The operator's name for it, else the short id."""
@@ -214,9 +220,9 @@ class Explaining:
 
 
 def speaker(said: Statement, names: Names) -> str:
-    """Who says it, in the operator's words: a node of the fleet by its own name, others by their owner's."""
+    """Who says it, in the operator's words: a node of the own fleet by its own name, others by their owner's."""
     if said.source is Source.SIGNED and said.origin is not None:
-        return names.name_of(said.origin if said.fleet or not said.owner else said.owner)
+        return names.name_of(said.origin if said.owner in (None, names.own_owner) else said.owner)
     if said.source is Source.SIGHTING:
         return "this machine"
     return f"feed {said.name}" if said.source is not Source.OPERATOR else "this node"

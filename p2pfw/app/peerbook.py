@@ -148,25 +148,32 @@ class PeerBook:
         by_charter = any(one in self._trust.charter() and self._trust.given(one) is None for one in owners)
         return by_charter or any(one.id in (node, *owners) or whose in owners for one, whose in named)
 
+    @property
+    def own_owner(self) -> OwnerId:
+        """The owner of this node's fleet."""
+        return self._trust.own_owner
+
     def name_of(self, key: bytes) -> str:
-        """The operator's name for a node or an owner, else the short id."""
+        """The operator's name for a node or an owner, or for the node's owner; the charter's; else the short id."""
         if key == self._own:
             return "this node"
-        if key == self._trust.own_owner:
+        if key == self.own_owner:
             return "own fleet"
         named = self.get(key)
         if named is not None and named.name:
             return named.name
         keys = {key, *self._trust.predecessors(OwnerId(key))}
         names = sorted({one.name for one in self.all() if one.name and self.owner_for(one) in keys})
-        return names[0] if names else self._charter_name(key) or short_id(key)
+        return names[0] if names else self._owners_name(key) or short_id(key)
 
-    def _charter_name(self, key: bytes) -> str:
-        """What the charter calls an owner, or the owner of a node; "" for whom it does not name."""
-        if not self.charter_names:
+    def _owners_name(self, key: bytes) -> str:
+        """What the operator or the charter calls an owner, or the owner of a node; "" for whom neither names."""
+        owner = self._directory.owner_of(NodeId(key), self._clock.now()) or OwnerId(key)
+        if owner == self.own_owner:
             return ""
-        owner = self._directory.owner_of(NodeId(key), self._clock.now())
-        return self.charter_names.get(OwnerId(key), "") or (self.charter_names.get(owner, "") if owner else "")
+        named = (self.get(one) for one in (owner, *self._trust.predecessors(owner)))
+        given = next((one.name for one in named if one is not None and one.name), "")
+        return given or self.charter_names.get(OwnerId(key), "") or self.charter_names.get(owner, "")
 
     def owner_of(self, text: str) -> OwnerId:
         """The owner that a name or an id stands for: of a node, its owner now. NotFoundError, InputError."""

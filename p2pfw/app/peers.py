@@ -188,13 +188,13 @@ class PeerDesk:
         node, now = NodeId(peer), self._domain.now()
         named = self._book.get(peer) or Named(id=peer)
         owner = self._book.owner_for(named) or OwnerId(peer)
-        session = self._peering.session_with(node)
+        nodes = {node, *self._domain.directory.nodes_of(OwnerId(peer), now)}
+        session = next(filter(None, map(self._peering.session_with, sorted(nodes))), None)
         dial = next((dials[url] for url in named.addresses if url in dials), None)
         certificate = self._domain.directory.certificate_of(node)
         given, ours = self._domain.trust.given(owner), owner == self._domain.me.owner
         worth = self._domain.trust.worth(owner)
         account = self._domain.trust.evidence.account(owner)
-        used = self._domain.ledger.used_by(node)
         view = schema.PeerView(
             id=encode_id(peer),
             owner=encode_id(owner),
@@ -215,8 +215,8 @@ class PeerDesk:
             adopted=self._domain.adoption.allowances.usage(worth.sponsor, now).prefixes if worth and not ours else 0,
             last_error="" if session or dial is None else dial.problem,
             certificate_expires=rfc3339(certificate.not_after) if certificate else None,
-            announcements=len(self._domain.ledger.announcements_of(node, now)),
-            entries=used.prefixes,
+            announcements=sum(len(self._domain.ledger.announcements_of(one, now)) for one in nodes),
+            entries=sum(self._domain.ledger.used_by(one).prefixes for one in nodes),
             addresses=list(named.addresses),
         )
         return self._with_session(view, session, links)

@@ -11,6 +11,7 @@ from p2pfw import schema
 from p2pfw.app.blocking import Blocking
 from p2pfw.app.kit import Kit
 from p2pfw.app.peerbook import PeerBook
+from p2pfw.app.terms import Terms, parse_all
 from p2pfw.app.wanted import Mode
 from p2pfw.core.evidence import Account, Mark, What
 from p2pfw.core.identity import OwnerId
@@ -56,17 +57,26 @@ class Witnessing:
         if request.verdict == "good":
             return await self.contradict(key, caller)
         self._blocking.check(key)
-        confirmed = await self.detected([key])
+        confirmed = await self._detected([key])
         result = await self._blocking.sighting(key, request.category)
         return schema.SightingAnswer(
             prefix=result.prefix,
             state=result.state,
             expires=result.expires,
-            confirmed=[self._book.name_of(owner) for owner in sorted(confirmed)],
+            confirmed=confirmed,
         )
 
-    async def detected(self, keys: Iterable[PrefixKey]) -> set[OwnerId]:
-        """A detector on this machine reports these: whoever had said so before is confirmed, once."""
+    async def detect(self, request: schema.BlockRequest) -> list[str]:
+        """Before a block that a detector on this machine asks for: whom it confirms, by name."""
+        if not request.detected:
+            return []
+        terms, keys = Terms.of(request, self._domain.now()), parse_all(request)
+        for index, key in enumerate(keys):
+            self._blocking.check(key, index, force=terms.force)
+        return await self._detected(keys)
+
+    async def _detected(self, keys: Iterable[PrefixKey]) -> list[str]:
+        """A detector on this machine reports these: whoever had said so before is confirmed, once. Their names."""
         now, evidence = self._domain.now(), self._domain.trust.evidence
         confirmed: set[OwnerId] = set()
         writes: list[Write] = []
@@ -85,7 +95,7 @@ class Witnessing:
                     confirmed.add(owner)
                     writes += self._kept(owner, key, What.CONFIRMED)
         await self._store.commit(*writes)
-        return confirmed
+        return [self._book.name_of(owner) for owner in sorted(confirmed)]
 
     async def contradict(self, key: PrefixKey, caller: Caller) -> schema.SightingAnswer:
         """The operator knows the address as good: everybody whose block covers it was wrong, once a day."""

@@ -21,6 +21,7 @@ CATEGORIES: Final = click.Choice(["ssh", "web", "mail", "scan", "ddos", "voip", 
 @click.option("--local-only", is_flag=True, help="Tell no peer.")
 @click.option("--wait", is_flag=True, help="Answer when the kernel has it.")
 @click.option("--force", is_flag=True, help="Also a wide prefix.")
+@click.option("--detected", is_flag=True, help="A detector here saw it: confirms whoever had said so before.")
 @click.pass_obj
 def block(invocation: Invocation, /, prefixes: tuple[str, ...], **said: object) -> int:
     """Block prefixes here, and tell the peers. Several become one announcement, whole or not at all."""

@@ -19,6 +19,8 @@ class BlockRequest(Request, frozen=True, kw_only=True):
     local_only: bool = False
     force: bool = False
     wait: bool = False
+    detected: bool = False
+    """A detector on this machine saw it: whoever had said so before is confirmed (evidence)."""
 
 
 class BlockResult(Frozen, frozen=True, kw_only=True):
@@ -45,6 +47,8 @@ class BlockAnswer(Frozen, frozen=True, kw_only=True):
     results: list[BlockResult] = []
     not_installed: str = ""
     """With wait: why the kernel does not have it."""
+    confirmed: list[str] = []
+    """With detected: names of owners whose statements this confirms."""
 
 
 class UnblockAnswer(Frozen, frozen=True, kw_only=True):

@@ -125,6 +125,17 @@ def test_categories_are_words_in_rows():
     assert desk.book.resolve() == set()
 
 
+def test_a_name_given_to_one_node_is_not_its_neighbours():
+    """Who named web-1 did not name web-2 of the same owner; their owner is called by the one name that there is."""
+    desk = Desk()
+    desk.certify(NODE, 2)
+    desk.certify(OTHER, 2)
+    desk.book.put(row(NODE, name="web-1"))
+
+    assert desk.book.name_of(OWNER) == desk.book.name_of(NODE) == "web-1"
+    assert desk.book.name_of(OTHER).startswith("p2pfw1")
+
+
 def test_names_are_found_and_ambiguity_is_an_error():
     """By name, by id; a node is also known by its owner's name."""
     desk = Desk()
@@ -133,6 +144,7 @@ def test_names_are_found_and_ambiguity_is_an_error():
     assert desk.book.find("helios") == OWNER
     assert desk.book.find(peer_text(OTHER)) == OTHER
     assert desk.book.name_of(OWNER) == "helios"
+    assert desk.book.name_of(NODE) == "helios"
     assert desk.book.name_of(OTHER).startswith("p2pfw1")
     desk.book.put(row(OTHER, name="helios"))
 

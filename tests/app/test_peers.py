@@ -4,6 +4,7 @@ import pytest
 
 from p2pfw import schema
 from p2pfw.core.idtext import encode_id
+from p2pfw.core.prefix import Prefix
 from p2pfw.errors import AdmissionError, InputError, NotFoundError, StoreError
 from p2pfw.operations import Caller
 from p2pfw.ports import PeerRow
@@ -41,6 +42,20 @@ async def test_trust_changes_verdicts_before_the_answer():
     await put(a, "c", trust=0.0)
 
     assert not a.adopts(BAD)
+
+
+async def test_an_owner_is_connected_while_one_of_its_nodes_is():
+    """Named by the owner's id: state, address and what was said are those of its nodes, which have its name."""
+    world = World()
+    a, c = await strangers(world)
+    await put(a, encode_id(c.owner), name="helios", trust=0.9)
+    await c.block(BAD)
+    await world.settle()
+    owner = a.app.peer("helios")
+
+    assert (owner.id, owner.state, owner.entries) == (encode_id(c.owner), "connected", 1)
+    why = await a.app.why(Prefix.parse(BAD))
+    assert [one.name for one in why.evidence] == ["helios"]
 
 
 async def test_trust_may_depend_on_the_category():

@@ -5,7 +5,7 @@ import pytest
 from p2pfw import schema
 from p2pfw.app.witnessing import SURGE_TOLD
 from p2pfw.core.prefix import Prefix
-from p2pfw.errors import ConflictError, StoreError
+from p2pfw.errors import ConflictError, InputError, StoreError
 from tests.app.world import CALLER, Running, World, key
 
 BAD, OTHER = "203.0.113.9", "203.0.113.10"
@@ -47,6 +47,30 @@ async def test_who_said_it_before_is_confirmed_once():
     assert (first.confirmed, again.confirmed, copied.confirmed) == (["b"], [], [])
     assert a.app.peer("b").confirmed == 1
     assert first.state == "recorded"
+
+
+async def test_a_detectors_block_confirms_who_had_said_so():
+    """fail2ban's ban is this node's own word and its evidence; a block by hand is no evidence, a bad request none."""
+    world = World()
+    a, b = await pair(world)
+    await b.block(BAD)
+    await b.block(OTHER)
+    await world.settle()
+
+    async def block(prefix: str, **said) -> schema.BlockAnswer:
+        return await a.beside(a.app.block(schema.BlockRequest(prefix=prefix, **said), CALLER))
+
+    with pytest.raises(InputError):
+        await block(BAD, ttl="soon", detected=True)
+    by_hand = await block(OTHER)
+    seen = await block(BAD, detected=True)
+    again = await block(BAD, detected=True)
+    copied = await block(OTHER, detected=True)
+
+    assert [one.confirmed for one in (by_hand, seen, again, copied)] == [[], ["b"], [], []]
+    assert a.app.peer("b").confirmed == 1
+    await a.restart(crash=True)
+    assert a.app.peer("b").confirmed == 1
 
 
 async def test_a_false_positive_lowers_trust_and_lets_go_at_once():
@@ -100,6 +124,7 @@ async def test_whitelisting_as_a_false_positive_contradicts():
     told = await a.beside(a.app.allow(Prefix.parse(BAD), schema.AllowRequest(false_positive=True), CALLER))
 
     assert (plain.contradicted, told.contradicted) == ([], ["b"])
+    assert (plain.released, told.released) == ([f"{OTHER}/32"], [f"{BAD}/32"])
     assert not a.adopts(BAD)
 
 

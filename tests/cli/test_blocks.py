@@ -23,7 +23,17 @@ def test_block_sends_everything_that_was_said(node, p2pfw):
     node.answer("POST", "/v1/blocks", _answer(), 201)
 
     done = p2pfw(
-        "block", "203.0.113.9", "--ttl", "4h", "--category", "ssh", "--reason", "guessing", "--wait", "--force"
+        "block",
+        "203.0.113.9",
+        "--ttl",
+        "4h",
+        "--category",
+        "ssh",
+        "--reason",
+        "guessing",
+        "--wait",
+        "--force",
+        "--detected",
     )
 
     assert done == (0, "203.0.113.9  blocked, expires in 4h\n", "")
@@ -36,6 +46,7 @@ def test_block_sends_everything_that_was_said(node, p2pfw):
         "local_only": False,
         "wait": True,
         "force": True,
+        "detected": True,
     }
 
 

@@ -28,6 +28,15 @@ def test_peers_are_a_table(node, p2pfw):
     assert json.loads(p2pfw("--json", "peers").out)["schema"] == "p2pfw.peers/1"
 
 
+def test_an_owner_whose_nodes_are_listed_has_no_line_of_its_own(node, p2pfw):
+    """At a terminal; scripts see every peer."""
+    found = [peer(), peer(id=OWNER, name="helios"), peer(id="p2pfw1other", owner="p2pfw1other", name="juno")]
+    node.answer("GET", "/v1/peers", schema.PeerList(peers=found))
+
+    assert [line.split()[0] for line in p2pfw("peers").out.splitlines()] == ["NAME", "berlin", "juno"]
+    assert len(p2pfw("--plain", "peers").out.splitlines()) == 3
+
+
 def test_no_peers_are_no_table(node, p2pfw):
     """Nothing, not a head without a body."""
     node.answer("GET", "/v1/peers", schema.PeerList(peers=[]))

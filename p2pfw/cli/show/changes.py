@@ -27,6 +27,8 @@ def block(printer: Printer, body: bytes) -> None:
             continue
         again = ", as it was already; the later end holds" if one.extended else ""
         printer.line(f"{host(one.prefix)}  {_STATES[one.state]}, expires {until(one.expires, now)}{again}")
+    if found.confirmed and printer.form is Form.HUMAN:
+        printer.line(f"  {', '.join(found.confirmed)} had said so before")
     if found.not_installed:
         printer.warn(f"not in the kernel: {found.not_installed}")
 

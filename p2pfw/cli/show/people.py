@@ -21,8 +21,12 @@ _SHORT: Final = 16
 
 
 def peers(printer: Printer, body: bytes) -> None:
-    """One line a peer."""
-    _table(printer, msgspec.json.decode(body, type=schema.PeerList).peers)
+    """One line a node; an owner has one of its own only where none of its nodes is listed."""
+    found = msgspec.json.decode(body, type=schema.PeerList).peers
+    there = {one.owner for one in found if one.id != one.owner}
+    if printer.form is Form.HUMAN:
+        found = [one for one in found if one.id != one.owner or one.owner not in there]
+    _table(printer, found)
 
 
 def owner(printer: Printer, body: bytes) -> None:
