@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from p2pfw import schema
+from p2pfw.core.localrule import LocalRule
 from p2pfw.core.prefix import Prefix
 
 
@@ -228,4 +229,35 @@ class TrustOperations(Protocol):
 
     async def sign_charter(self, request: schema.CharterSign) -> schema.CharterView:
         """Sign with the owner's key that is at hand, and gossip."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleView:
+    """A local rule as it stands. `until` Unix seconds, 0: no end."""
+
+    rule: LocalRule
+    until: int
+    packets: int = 0
+    bytes: int = 0
+    installed: bool = False
+    """The kernel has it."""
+
+
+class RuleOperations(Protocol):
+    """Rules of this machine alone, as web sees them."""
+
+    async def put_rule(self, rule: LocalRule, until: int, caller: Caller, *, wait: bool = False) -> str:
+        """Kept when it returns; a rule that stands already is extended, never shortened. The newest stands first.
+
+        With `wait`: why the kernel does not have it, "" when it has. ConflictError: whitelist or protection.
+        """
+        ...
+
+    async def drop_rule(self, rule: LocalRule, caller: Caller, *, wait: bool = False) -> bool:
+        """Take it out; False when there was none."""
+        ...
+
+    async def local_rules(self) -> list[RuleView]:
+        """All, in the order in which the kernel asks them (the newest first), with their counters."""
         ...
