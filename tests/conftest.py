@@ -9,8 +9,10 @@
 """
 
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -27,6 +29,13 @@ hypothesis.settings.register_profile("soak", deadline=None, max_examples=20_000,
 hypothesis.settings.load_profile("soak" if os.environ.get("P2PFW_SOAK") else "ci" if IN_CI else "developer")
 
 _empty = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def socket_dir() -> Iterator[Path]:
+    """Short: the kernel allows 107 bytes for the path of a socket."""
+    with tempfile.TemporaryDirectory(prefix="p2pfw-") as name:
+        yield Path(name)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import sys
 
 import click
 
-from p2pfw.cli.client import query, quoted
 from p2pfw.cli.exits import Exit
 from p2pfw.cli.invocation import Branch, Invocation
+from p2pfw.client.exchange import query, quoted
 
 
 @click.group(cls=Branch)

@@ -5,9 +5,9 @@ from typing import Final
 
 import click
 
-from p2pfw.cli.client import query, quoted
 from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Invocation, Leaf
+from p2pfw.client.exchange import query, quoted
 
 CATEGORIES: Final = click.Choice(["ssh", "web", "mail", "scan", "ddos", "voip", "other"])
 

@@ -6,6 +6,7 @@ The codes are part of the public surface (docs/cli.md): scripts test them, so no
 from enum import IntEnum
 from typing import Final
 
+from p2pfw.client.errors import ClientError, DeniedError, LateError, RefusedError, UnreachableError
 from p2pfw.errors import (
     CharterError,
     ConfigError,
@@ -55,6 +56,9 @@ _OF_ERROR: Final[tuple[tuple[type[P2pfwError], Exit], ...]] = (
     (KeyFileError, Exit.USAGE),
     (PrivilegeError, Exit.PERMISSION),
     (CharterError, Exit.USAGE),
+    (UnreachableError, Exit.UNREACHABLE),
+    (DeniedError, Exit.PERMISSION),
+    (LateError, Exit.TIMEOUT),
 )
 
 
@@ -66,14 +70,16 @@ class CommandError(Exception):
         self.problem, self.code, self.hint = problem, code, hint
 
 
-def exit_of_status(status: int) -> Exit:
-    """The code for an answer of the node that is no success."""
-    return _OF_STATUS.get(status, Exit.NO)
-
-
 def as_command_error(error: P2pfwError) -> CommandError:
-    """An error that was raised in this process, for the operator."""
+    """An error that was raised in this process, or by asking the node, for the operator."""
     code = next((code for kind, code in _OF_ERROR if isinstance(error, kind)), Exit.NO)
-    if isinstance(error, InputError):
+    if isinstance(error, RefusedError):
+        code = _OF_STATUS.get(error.status, Exit.NO)
+    if isinstance(error, InputError | ClientError):
         return CommandError(error.problem, code=code, hint=error.hint)
     return CommandError(str(error), code=code)
+
+
+def of_answer(status: int, body: bytes) -> CommandError:
+    """An answer of the node that is no success."""
+    return as_command_error(RefusedError(status, body, {}))

@@ -5,9 +5,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from p2pfw.cli.client import query
 from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Invocation
+from p2pfw.client.exchange import query
 
 _BY_THE_NODE = frozenset({"plain", "json", "ndjson"})
 

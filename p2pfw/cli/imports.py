@@ -10,10 +10,9 @@ from typing import BinaryIO, Final
 import click
 
 from p2pfw.cli.blocks import CATEGORIES
-from p2pfw.cli.client import query
-from p2pfw.cli.exits import CommandError, Exit
+from p2pfw.cli.exits import CommandError, Exit, of_answer
 from p2pfw.cli.invocation import Invocation, Leaf
-from p2pfw.cli.problems import of_answer
+from p2pfw.client.exchange import query
 
 PIECE: Final = 65_536
 _SNIFFED: Final = 4_096

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from p2pfw.cli.client import Answer, Exchange
-from p2pfw.cli.exits import CommandError, Exit
+from p2pfw.cli.exits import CommandError, Exit, as_command_error, of_answer
 from p2pfw.cli.printer import Form, Printer
-from p2pfw.cli.problems import of_answer
 from p2pfw.cli.quick import DEFAULT_TIMEOUT
+from p2pfw.client.errors import ClientError
+from p2pfw.client.exchange import Answer, Exchange
+from p2pfw.client.place import Place
 
 if TYPE_CHECKING:
     from p2pfw.config import Config
@@ -71,13 +72,16 @@ class Invocation:
     def try_call(self, method: str, target: str, body: object = None) -> Answer:
         """Any answer. CommandError when there is none."""
         data = b"" if body is None else json.dumps(body).encode()
-        with self.exchange() as exchange:
-            exchange.send(method, target, {**headers(), "Content-Type": JSON, "Accept": JSON}, data)
-            return Answer(exchange.status, exchange.read())
+        try:
+            with self.exchange() as exchange:
+                exchange.send(method, target, {**headers(), "Content-Type": JSON, "Accept": JSON}, data)
+                return Answer(exchange.status, exchange.read())
+        except ClientError as error:
+            raise as_command_error(error) from None
 
     def exchange(self, *, endless: bool = False) -> Exchange:
         """For streams. `endless`: only an explicit --timeout ends it."""
-        return Exchange(self.socket_path(), self.timeout if endless or self.timeout else DEFAULT_TIMEOUT)
+        return Exchange(Place(path=self.socket_path()), self.timeout if endless or self.timeout else DEFAULT_TIMEOUT)
 
     def stream(self, method: str, target: str, body: bytes | Iterable[bytes], **more: str) -> Exchange:
         """An exchange that was sent and answered with success; close it."""

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from p2pfw.cli.client import quoted
 from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Branch, Invocation, Leaf
 from p2pfw.cli.seconds import seconds
 from p2pfw.cli.trusting import forgive, score, try_, unvouch, vouch
+from p2pfw.client.exchange import quoted
 
 MAX_KEY_FILE = 4_096
 CONFIRM_HELP = "Take it back by itself unless `p2pfw confirm` comes within so many seconds (or 90s, 5m)."

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from p2pfw.cli.client import Exchange, quoted
-from p2pfw.cli.exits import CommandError, Exit
-from p2pfw.cli.problems import of_answer
+from p2pfw.cli.exits import CommandError, Exit, as_command_error, of_answer
+from p2pfw.client.errors import ClientError
+from p2pfw.client.exchange import Exchange, quoted
+from p2pfw.client.place import Place
 
 _VALUES = {"-c": "config", "--config": "config", "--socket": "socket", "--timeout": "timeout"}
 _FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--no-color", "--plain"})
@@ -49,7 +50,8 @@ def main(question: Question) -> int:
     """Ask, and be silent unless it cannot be answered."""
     try:
         return ask(question)
-    except CommandError as error:
+    except (CommandError, ClientError) as known:
+        error = known if isinstance(known, CommandError) else as_command_error(known)
         sys.stderr.write(f"p2pfw: {error.problem}\n" + (f"hint: {error.hint}\n" if error.hint else ""))
         return error.code
     except KeyboardInterrupt:
@@ -58,7 +60,7 @@ def main(question: Question) -> int:
 
 def ask(question: Question) -> int:
     """0 blocked, 1 not."""
-    with Exchange(_socket(question), _timeout(question.timeout)) as exchange:
+    with Exchange(Place(path=_socket(question)), _timeout(question.timeout)) as exchange:
         exchange.send("GET", f"/v1/blocklist/{quoted(question.address)}", {}, b"")
         if exchange.status == 200:
             return Exit.OK

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from p2pfw.cli.client import query, quoted
-from p2pfw.cli.exits import CommandError, Exit
+from p2pfw.cli.exits import CommandError, Exit, of_answer
 from p2pfw.cli.invocation import Invocation, Leaf
 from p2pfw.cli.printer import Form
-from p2pfw.cli.problems import of_answer
+from p2pfw.client.exchange import query, quoted
 
 if TYPE_CHECKING:
     from p2pfw import schema

@@ -4,9 +4,9 @@ import json
 
 import click
 
-from p2pfw.cli.client import quoted
 from p2pfw.cli.invocation import Invocation, Leaf
 from p2pfw.cli.printer import Form
+from p2pfw.client.exchange import quoted
 
 
 @click.command("vouch", cls=Leaf)

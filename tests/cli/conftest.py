@@ -2,7 +2,6 @@
 
 import io
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,13 +23,6 @@ class Done(NamedTuple):
 
 
 P2pfw = Callable[..., Done]
-
-
-@pytest.fixture
-def socket_dir() -> Iterator[Path]:
-    """Short: the kernel allows 107 bytes for the path of a socket."""
-    with tempfile.TemporaryDirectory(prefix="p2pfw-") as name:
-        yield Path(name)
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
-"""Asks the node: HTTP/1.1 over its unix socket, one request a connection, with one deadline for all of it.
+"""Asks the node: HTTP/1.1, one request a connection, with one deadline for all of it.
 
 Small because http.client takes as long to import as the rest of a command. Knows what the node's own server sends
-(sized, chunked or closed bodies) and nothing else of HTTP. Every way in which it can fail is a CommandError.
+(sized, chunked or closed bodies) and nothing else of HTTP. Every way in which it can fail is a ClientError.
 """
 
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from p2pfw.cli.exits import CommandError, Exit
+from p2pfw.client.errors import ClientError, DeniedError, LateError, UnreachableError
+from p2pfw.client.place import Place
+
+if TYPE_CHECKING:
+    import ssl
 
 MAX_HEAD: Final = 65_536
 """Bytes of status line and headers; more is no node of ours."""
@@ -40,25 +44,27 @@ def query(values: Mapping[str, str | int | None]) -> str:
 class Exchange:
     """One request on its way, and its answer as it comes. Use it as a context."""
 
-    def __init__(self, path: str, timeout: float | None) -> None:
-        self._path, self._timeout = path, timeout
+    def __init__(self, place: Place, timeout: float | None, context: "ssl.SSLContext | None" = None) -> None:
+        self._place, self._timeout, self._context = place, timeout, context
         self._end = None if timeout is None else time.monotonic() + timeout
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._open: socket.socket | None = None
         self._buffer = b""
         self.status = 0
-        self._headers: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
+        """By lower-case name, once the answer has begun."""
 
     def __enter__(self) -> "Exchange":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
+        if self._open is not None:
+            self._open.close()
 
     def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes]) -> None:
         """Connect and send it all; then `status` is known. A body of parts goes out chunked."""
         sized = isinstance(body, bytes)
         framing = f"Content-Length: {len(body)}" if isinstance(body, bytes) else "Transfer-Encoding: chunked"
-        lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", framing]
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {self._place.authority}", "Connection: close", framing]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         head = "\r\n".join(lines).encode() + b"\r\n\r\n"
         self._connect()
@@ -68,7 +74,7 @@ class Exchange:
             else:
                 self._write(head)
                 self._write_chunks(body)
-        except (BrokenPipeError, ConnectionResetError):
+        except ConnectionError:
             # Refused before it was read to the end: the answer says why.
             if sized and not body:
                 raise self._cut() from None
@@ -76,10 +82,10 @@ class Exchange:
 
     def pieces(self) -> Iterator[bytes]:
         """The body, as it comes."""
-        if "chunked" in self._headers.get("transfer-encoding", "").lower():
+        if "chunked" in self.headers.get("transfer-encoding", "").lower():
             yield from self._chunks()
-        elif "content-length" in self._headers:
-            yield from self._sized(int(self._headers["content-length"]))
+        elif "content-length" in self.headers:
+            yield from self._sized(int(self.headers["content-length"]))
         else:
             yield self._buffer
             while piece := self._receive():
@@ -101,26 +107,26 @@ class Exchange:
     # --- sending ---------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        self._socket.settimeout(self._left())
         try:
-            self._socket.connect(self._path)
+            self._open = self._place.connect(self._left(), self._context)
         except TimeoutError:
             raise self._late() from None
         except PermissionError:
-            raise CommandError(
-                f"no permission to use {self._path}",
-                code=Exit.PERMISSION,
-                hint="use sudo, or join the group p2pfw and log in again",
-            ) from None
+            hint = "use sudo, or join the group p2pfw and log in again"
+            raise DeniedError(f"no permission to use {self._place}", hint) from None
         except OSError as error:
-            raise CommandError(
-                f"no node answers on {self._path} ({error.strerror or error})",
-                code=Exit.UNREACHABLE,
-                hint="start it with: systemctl start p2pfw, or p2pfw run",
-            ) from None
+            hint = "start it with: systemctl start p2pfw, or p2pfw run" if self._place.path else ""
+            raise UnreachableError(f"no node answers on {self._place} ({error.strerror or error})", hint) from None
+
+    @property
+    def _socket(self) -> socket.socket:
+        """The open connection; what was not sent yet cannot be read."""
+        if self._open is None:
+            raise self._cut()
+        self._open.settimeout(self._left())
+        return self._open
 
     def _write(self, data: bytes) -> None:
-        self._socket.settimeout(self._left())
         try:
             self._socket.sendall(data)
         except TimeoutError:
@@ -144,10 +150,10 @@ class Exchange:
         first, *lines = head.decode("latin-1").split("\r\n")
         words = first.split(" ", 2)
         if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdecimal():
-            raise CommandError(f"what answers on {self._path} is no node", code=Exit.UNREACHABLE)
+            raise UnreachableError(f"what answers on {self._place} is no node")
         self.status = int(words[1])
         pairs = (line.partition(":") for line in lines)
-        self._headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        self.headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
 
     def _sized(self, left: int) -> Iterator[bytes]:
         while left > 0:
@@ -178,12 +184,11 @@ class Exchange:
         self._buffer += piece
 
     def _receive(self) -> bytes:
-        self._socket.settimeout(self._left())
         try:
             return self._socket.recv(_READ)
         except TimeoutError:
             raise self._late() from None
-        except ConnectionResetError:
+        except ConnectionError:
             return b""
 
     # --- failing ---------------------------------------------------------------------------------------------------
@@ -192,14 +197,11 @@ class Exchange:
         """Seconds until the deadline; a socket's 0 would mean something else."""
         return None if self._end is None else max(0.001, self._end - time.monotonic())
 
-    def _late(self) -> CommandError:
-        return CommandError(
+    def _late(self) -> ClientError:
+        return LateError(
             f"the node did not answer within {self._timeout:g} s",
-            code=Exit.TIMEOUT,
-            hint="it may still do what was asked; see p2pfw status, or give more time with --timeout",
+            "it may still do what was asked; see p2pfw status, or give more time with --timeout",
         )
 
-    def _cut(self) -> CommandError:
-        return CommandError(
-            "the node ended the connection before it had answered", code=Exit.UNREACHABLE, hint="see its log"
-        )
+    def _cut(self) -> ClientError:
+        return UnreachableError("the node ended the connection before it had answered", "see its log")

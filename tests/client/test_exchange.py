@@ -1,4 +1,4 @@
-"""HTTP over the socket: what the node sends is read right, and every failure has its exit code."""
+"""HTTP over the socket: what the node sends is read right, and every failure is an error of its own."""
 
 import os
 import socket
@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfw.cli.client import Exchange, query, quoted
-from p2pfw.cli.exits import CommandError, Exit
+from p2pfw.client.errors import ClientError, DeniedError, LateError, UnreachableError
+from p2pfw.client.exchange import Exchange, query, quoted
+from p2pfw.client.place import Place
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def _server(path: Path, *pieces: bytes, hold: bool = False) -> Iterator[list[byt
 
 
 def _ask(path: Path, timeout: float | None = 20) -> tuple[int, bytes]:
-    with Exchange(str(path), timeout) as exchange:
+    with Exchange(Place(path=str(path)), timeout) as exchange:
         exchange.send("GET", "/v1/status", {"X-One": "1"}, b"")
         return exchange.status, exchange.read()
 
@@ -77,7 +78,7 @@ def test_lines_come_out_whole_however_the_chunks_fall(parts, width):
     with tempfile.TemporaryDirectory(prefix="p2pfw-") as name:
         path = Path(name) / "s"
         head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-        with _server(path, head, sent), Exchange(str(path), 20) as exchange:
+        with _server(path, head, sent), Exchange(Place(path=str(path)), 20) as exchange:
             exchange.send("GET", "/", {}, b"")
             lines = list(exchange.lines())
 
@@ -98,7 +99,7 @@ def test_the_request_is_http_with_its_headers(socket_dir):
 def test_a_body_of_parts_goes_out_in_chunks(socket_dir):
     """An import is not held in memory."""
     path, empty = socket_dir / "s", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-    with _server(path, empty) as received, Exchange(str(path), 20) as exchange:
+    with _server(path, empty) as received, Exchange(Place(path=str(path)), 20) as exchange:
         exchange.send("POST", "/", {}, iter([]))
         exchange.read()
 
@@ -108,7 +109,7 @@ def test_a_body_of_parts_goes_out_in_chunks(socket_dir):
 def test_an_answer_that_comes_before_the_body_was_read_is_heard(socket_dir):
     """The node refuses a list that is too large without reading it to its end."""
     refusal = b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\n{}"
-    with _server(socket_dir / "s", refusal), Exchange(str(socket_dir / "s"), 20) as exchange:
+    with _server(socket_dir / "s", refusal), Exchange(Place(path=str(socket_dir / "s")), 20) as exchange:
         exchange.send("POST", "/", {}, (b"x" * 65_536 for _ in range(200)))
 
         assert exchange.status == 413
@@ -126,36 +127,29 @@ def test_an_answer_that_comes_before_the_body_was_read_is_heard(socket_dir):
 )
 def test_an_answer_that_is_cut_off_is_an_unreachable_node(socket_dir, pieces):
     """Half an answer is never taken for one."""
-    with _server(socket_dir / "s", *pieces), pytest.raises(CommandError, match="before it had answered") as error:
+    with _server(socket_dir / "s", *pieces), pytest.raises(UnreachableError, match="before it had answered"):
         _ask(socket_dir / "s")
-
-    assert error.value.code is Exit.UNREACHABLE
 
 
 @pytest.mark.parametrize("banner", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n"])
 def test_another_program_on_the_socket_is_no_node(socket_dir, banner):
     """Somebody's socket was named by mistake."""
-    with _server(socket_dir / "s", banner), pytest.raises(CommandError, match="is no node") as error:
+    with _server(socket_dir / "s", banner), pytest.raises(UnreachableError, match="is no node"):
         _ask(socket_dir / "s")
-
-    assert error.value.code is Exit.UNREACHABLE
 
 
 def test_a_node_that_does_not_answer_in_time_is_a_time_out(socket_dir):
-    """124, as timeout(1) has it; one deadline for everything, however much trickles in."""
+    """One deadline for everything, however much trickles in."""
     trickle = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"h"]
-    with _server(socket_dir / "s", *trickle, hold=True), pytest.raises(CommandError, match=r"within 0\.2 s") as error:
+    with _server(socket_dir / "s", *trickle, hold=True), pytest.raises(LateError, match=r"within 0\.2 s"):
         _ask(socket_dir / "s", timeout=0.2)
-
-    assert error.value.code is Exit.TIMEOUT
 
 
 def test_no_socket_is_an_unreachable_node_and_says_how_to_start_it(socket_dir):
     """What a person sees who forgot to start it."""
-    with pytest.raises(CommandError, match="no node answers on") as error:
+    with pytest.raises(UnreachableError, match="no node answers on") as error:
         _ask(socket_dir / "none")
 
-    assert error.value.code is Exit.UNREACHABLE
     assert "p2pfw run" in error.value.hint
 
 
@@ -164,12 +158,11 @@ def test_a_socket_without_permission_names_the_group(socket_dir):
     inside = socket_dir / "closed"
     inside.mkdir()
     with _server(inside / "s", b""):
-        with _without_rights(inside), pytest.raises(CommandError, match="no permission") as error:
+        with _without_rights(inside), pytest.raises(DeniedError, match="no permission") as error:
             _ask(inside / "s")
-        with suppress(CommandError):
+        with suppress(ClientError):
             _ask(inside / "s")
 
-    assert error.value.code is Exit.PERMISSION
     assert "group p2pfw" in error.value.hint
 
 
