@@ -22,9 +22,17 @@ CATEGORIES: Final = click.Choice(["ssh", "web", "mail", "scan", "ddos", "voip", 
 @click.option("--wait", is_flag=True, help="Answer when the kernel has it.")
 @click.option("--force", is_flag=True, help="Also a wide prefix.")
 @click.option("--detected", is_flag=True, help="A detector here saw it: confirms whoever had said so before.")
+@click.option("--format", "language", type=click.Choice(["plain", "sshguard"]), help="How the lines of - are written.")
 @click.pass_obj
-def block(invocation: Invocation, /, prefixes: tuple[str, ...], **said: object) -> int:
-    """Block prefixes here, and tell the peers. Several become one announcement, whole or not at all."""
+def block(invocation: Invocation, /, prefixes: tuple[str, ...], language: str | None, **said: object) -> int:
+    """Block prefixes here, and tell the peers. Several become one announcement, whole or not at all.
+
+    With - alone: read them from standard input, one a line, and block each as it comes, for as long as it goes on.
+    """
+    if prefixes == ("-",):
+        return _stream(invocation, said, language or "plain")
+    if language is not None:
+        raise click.UsageError("--format is for a stream: p2pfw block - --format sshguard")
     which = {"prefix": prefixes[0]} if len(prefixes) == 1 else {"prefixes": list(prefixes)}
     body = invocation.call("POST", "/v1/blocks", {**which, **said})
     if not invocation.as_json(body, "block") and not invocation.quiet:
@@ -32,6 +40,14 @@ def block(invocation: Invocation, /, prefixes: tuple[str, ...], **said: object) 
 
         changes.block(invocation.printer, body)
     return _waited(body) if said["wait"] else Exit.OK
+
+
+def _stream(invocation: Invocation, said: dict[str, object], language: str) -> int:
+    from p2pfw.cli.streaming import stream
+
+    if said["wait"]:
+        raise click.UsageError("--wait is for single prefixes; a stream does not wait for the kernel")
+    return stream(invocation, said, language)
 
 
 def _waited(body: bytes) -> int:

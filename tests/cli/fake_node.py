@@ -7,6 +7,7 @@ body that decodes as the route's type. So a command that asks for what does not 
 import re
 import socketserver
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -40,17 +41,24 @@ class FakeNode:
 
     path: Path
     answers: dict[tuple[str, str], tuple[int, bytes, str]] = field(default_factory=dict)
+    rules: dict[tuple[str, str], Callable[[Asked], tuple[int, object]]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def answer(self, method: str, path: str, value: object, status: int = 200) -> None:
         """A value as JSON; bytes as they are."""
         body = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        self.rules.pop((method, path), None)
         self.answers[method, path] = (status, body, "application/json")
+
+    def answer_by(self, method: str, path: str, rule: Callable[[Asked], tuple[int, object]]) -> None:
+        """As a rule says it of what was asked: (status, value)."""
+        self.rules[method, path] = rule
 
     def refuse(self, method: str, path: str, status: int, detail: str, **more: object) -> None:
         """A problem."""
         problem = schema.Problem(type="about:blank", title="", status=status, detail=detail, **more)
+        self.rules.pop((method, path), None)
         self.answers[method, path] = (status, msgspec.json.encode(problem), "application/problem+json")
 
     @property
@@ -118,6 +126,9 @@ class _Handler(BaseHTTPRequestHandler):
         missing = schema.Problem(type="about:blank", title="Not Found", status=404, detail="there is none")
         default = (404, msgspec.json.encode(missing), "application/problem+json")
         status, body, kind = self.fake.answers.get((self.command, asked.path), default)
+        if (rule := self.fake.rules.get((self.command, asked.path))) is not None:
+            status, value = rule(asked)
+            body, kind = msgspec.json.encode(value), "application/json"
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Transfer-Encoding", "chunked")
