@@ -138,7 +138,9 @@ def test_dependencies_in_the_lint_environment_are_the_declared_ones():
     """Whatever p2pfw imports from outside is declared as a dependency, and whatever is declared is imported."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    declared = {re.split(r"[>=;<! ]", line)[0] for line in config["options"]["install_requires"].split("\n") if line}
+    extras = [lines for name, lines in config["options.extras_require"].items() if name != "test"]
+    lines = "\n".join([config["options"]["install_requires"], *extras]).split("\n")
+    declared = {re.split(r"[>=;<! ]", line)[0] for line in lines if line}
     import_names = {"prometheus-client": "prometheus_client", "pynacl": "nacl"}
     known = {import_names.get(name, name) for name in declared}
     imported = {name for path in MODULES for name in _imports(path)} - set(sys.stdlib_module_names) - {OURS}

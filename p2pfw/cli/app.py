@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "run": "run:run",
     "enforcer": "enforcer:enforcer",
     "config": "configuring:config",
+    "cert": "certs:cert",
     "simulate": "simulating:simulate",
     "verify": "verifying:verify",
     "backup": "backups:backup",

@@ -51,6 +51,7 @@ CONTRACT = {
     "panic",
     "retract",
     "doctor",
+    "cert",
     "config",
     "backup",
     "restore",
