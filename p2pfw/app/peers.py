@@ -159,9 +159,10 @@ class PeerDesk:
         """See operations.Operations.peer."""
         peer = self._book.find(peer_id)
         owner = self._domain.directory.owner_of(NodeId(peer), self._domain.now())
-        for view in self._views():
-            if view.id == encode_id(peer) or (view.owner == encode_id(peer) and owner == peer):
-                return view
+        shown, is_owner = encode_id(peer), owner == peer
+        theirs = [one for one in self._views() if one.id == shown or (is_owner and one.owner == shown)]
+        if theirs:  # named by the owner's id, the owner itself comes before its nodes
+            return min(theirs, key=lambda one: (one.id != shown, one.id))
         raise NotFoundError(f"no peer {peer_id} is known here", field="id", hint="p2pfw peers lists them")
 
     def fleet(self) -> schema.PeerList:
