@@ -221,6 +221,7 @@ class Node:
             protecting=node.protecting,
             trusting=node.trusting,
             advising=node.advising,
+            api_tokens=node.tokens,
             event_ring=node.events,
             reloader=reloading.reload,
         )

@@ -7,7 +7,7 @@ where the docstring says so, once the kernel has it.
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from p2pfw import schema
 from p2pfw.core.localrule import LocalRule
@@ -34,8 +34,22 @@ class AdoptedRow:
     category: int
 
 
+class Granted(NamedTuple):
+    """Whose token a request carries, and what it may do."""
+
+    name: str
+    scope: str
+    """read, feeds, write or admin; each includes the ones before."""
+    rate: int
+    """Requests a second."""
+
+
 class Operations(Protocol):
     """The running node, as web sees it."""
+
+    def check_token(self, secret: str) -> Granted | None:
+        """Whose it is; None when it is none of this node's, or is over."""
+        ...
 
     def welcome(self, caller: Caller) -> bool:
         """Somebody authenticated from an address: it is not blocked for the next hour. True when that is new."""
@@ -168,6 +182,18 @@ class Operations(Protocol):
 
     async def revoke_node(self, request: schema.RevokeRequest) -> schema.OwnerAnswer:
         """Void a node's certificate, everywhere."""
+        ...
+
+    async def add_token(self, request: schema.TokenRequest, caller: Caller) -> schema.TokenAnswer:
+        """A new one; its secret is in the answer and nowhere else. ConflictError: the name is taken."""
+        ...
+
+    async def revoke_token(self, name: str, caller: Caller) -> None:
+        """It opens nothing any more when this returns. NotFoundError."""
+        ...
+
+    def tokens(self) -> schema.TokenList:
+        """All, without their secrets."""
         ...
 
     def events(self, after: int) -> AsyncIterator[schema.Event]:

@@ -294,7 +294,21 @@ class DropAnnouncements:
     ids: tuple[AnnouncementId, ...]
 
 
-Kept = AllowRow | LocalRow | IntentionRow | PeerRow | InviteRow | FeedRow | EvidenceRow | ObservationRow
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """One token of the local API; only the hash of its secret is kept. `expires`, `used`: Unix seconds, 0 never."""
+
+    secret_hash: bytes = field(repr=False)
+    name: str
+    scope: str
+    rate: int
+    """Requests a second."""
+    created: int
+    expires: int
+    used: int
+
+
+Kept = AllowRow | LocalRow | IntentionRow | PeerRow | InviteRow | FeedRow | EvidenceRow | ObservationRow | TokenRow
 """Every kind of row."""
 
 

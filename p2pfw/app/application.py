@@ -22,12 +22,13 @@ from p2pfw.app.peers import PeerDesk
 from p2pfw.app.protecting import Protecting
 from p2pfw.app.renewing import Renewing
 from p2pfw.app.terms import seconds_of
+from p2pfw.app.tokens import Tokens
 from p2pfw.app.trusting import Trusting
 from p2pfw.app.unblocking import Unblocking
 from p2pfw.app.views import Views
 from p2pfw.app.whitelisting import Whitelisting
 from p2pfw.core.prefix import Prefix, PrefixKey
-from p2pfw.operations import AdoptedRow, Caller
+from p2pfw.operations import AdoptedRow, Caller, Granted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ class Application:
     event_ring: Events
     trusting: Trusting
     advising: Advising
+    api_tokens: Tokens
     reloader: Callable[[], Awaitable[schema.ReloadAnswer]]
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -116,6 +118,14 @@ class Application:
         """See operations."""
         report, checks = await self.advising.report()
         return self.health.doctor(await self.enforcing.survey(), checks, report)
+
+    def check_token(self, secret: str) -> Granted | None:
+        """See operations."""
+        return self.api_tokens.check(secret)
+
+    def tokens(self) -> schema.TokenList:
+        """See operations."""
+        return self.api_tokens.all()
 
     def events(self, after: int) -> AsyncIterator[schema.Event]:
         """See operations."""
@@ -204,6 +214,14 @@ class Application:
     async def panic(self) -> schema.ModeAnswer:
         """See operations."""
         return await self.modes.panic()
+
+    async def add_token(self, request: schema.TokenRequest, caller: Caller) -> schema.TokenAnswer:
+        """See operations."""
+        return await self.api_tokens.add(request, caller)
+
+    async def revoke_token(self, name: str, caller: Caller) -> None:
+        """See operations."""
+        await self.api_tokens.revoke(name, caller)
 
     async def reload(self) -> schema.ReloadAnswer:
         """See operations."""

@@ -35,6 +35,7 @@ from p2pfw.app.protecting import Protecting
 from p2pfw.app.recording import Recording
 from p2pfw.app.renewing import Renewing
 from p2pfw.app.scoring import Scoring
+from p2pfw.app.tokens import Tokens
 from p2pfw.app.trusting import Trusting
 from p2pfw.app.trying import Trying
 from p2pfw.app.unblocking import Unblocking
@@ -172,6 +173,7 @@ class Assembly:
         self.chartering = Chartering(self.me, kit, self.originator, self.book)
         self.household = Household(self.me, self.config, kit, self.book, self.owning, ports.machine)
         self.invitations = Invitations(self.me, self.household, kit.store, kit.clock, ports.random.randbytes)
+        self.tokens = Tokens(kit.store, kit.clock, ports.random.randbytes, self.events)
         desk = PeeringDesk(
             clock=kit.clock,
             events=self.events,

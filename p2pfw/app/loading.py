@@ -38,6 +38,7 @@ from p2pfw.ports import (
     ObservationRow,
     PeerRow,
     Setting,
+    TokenRow,
 )
 
 ADOPTED_SETTING: Final = "adopted"
@@ -62,6 +63,7 @@ async def load(node: Assembly, settings: dict[str, object], *, alone: bool) -> C
         node.domain.whitelist.replace(source, entries)
     node.whitelisting.load(node.ports.store.rows(AllowRow))
     node.invitations.load(node.ports.store.rows(InviteRow))
+    node.tokens.load(node.ports.store.rows(TokenRow))
     _load_local(node)
     skipped = await _load_announcements(node)
     node.book.resolve()

@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "uninstall-rules": "enforcing:uninstall_rules",
     "run": "run:run",
     "enforcer": "enforcer:enforcer",
+    "token": "tokens:token",
     "config": "configuring:config",
     "cert": "certs:cert",
     "simulate": "simulating:simulate",

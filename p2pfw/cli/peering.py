@@ -8,7 +8,7 @@ from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Branch, Invocation, Leaf
 from p2pfw.cli.seconds import seconds
 from p2pfw.cli.trusting import forgive, score, try_, unvouch, vouch
-from p2pfw.client.exchange import quoted
+from p2pfw.client.exchange import segment
 
 MAX_KEY_FILE = 4_096
 CONFIRM_HELP = "Take it back by itself unless `p2pfw confirm` comes within so many seconds (or 90s, 5m)."
@@ -131,7 +131,7 @@ def _trust(text: str | None) -> str | float | None:
 
 
 def _target(peer_id: str) -> str:
-    return f"/v1/peers/{quoted(peer_id).replace('/', '%2F')}"
+    return f"/v1/peers/{segment(peer_id)}"
 
 
 def _put(invocation: Invocation, peer_id: str, said: dict[str, object]) -> None:

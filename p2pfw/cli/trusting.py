@@ -6,7 +6,7 @@ import click
 
 from p2pfw.cli.invocation import Invocation, Leaf
 from p2pfw.cli.printer import Form
-from p2pfw.client.exchange import quoted
+from p2pfw.client.exchange import segment
 
 
 @click.command("vouch", cls=Leaf)
@@ -31,7 +31,7 @@ def vouch(invocation: Invocation, peer_id: str, level: float, ttl: str) -> None:
 @click.pass_obj
 def unvouch(invocation: Invocation, peer_id: str) -> None:
     """Take a vouch back."""
-    _said(invocation, invocation.call("DELETE", f"/v1/vouches/{_in_path(peer_id)}"), "unvouch")
+    _said(invocation, invocation.call("DELETE", f"/v1/vouches/{segment(peer_id)}"), "unvouch")
 
 
 @click.command("forgive", cls=Leaf)
@@ -60,7 +60,7 @@ def try_(invocation: Invocation, peer_id: str, trust: str) -> None:
 @click.pass_obj
 def score(invocation: Invocation, peer_id: str) -> None:
     """What each owner's statements were worth here, and the trust that this suggests; nothing is applied."""
-    body = invocation.call("GET", f"/v1/scorecards/{_in_path(peer_id)}" if peer_id else "/v1/scorecards")
+    body = invocation.call("GET", f"/v1/scorecards/{segment(peer_id)}" if peer_id else "/v1/scorecards")
     if not invocation.as_json(body, "scorecards"):
         from p2pfw.cli.show import trust as show
 
@@ -73,10 +73,6 @@ def _list(invocation: Invocation) -> None:
         from p2pfw.cli.show import trust as show
 
         show.vouches(invocation.printer, body)
-
-
-def _in_path(text: str) -> str:
-    return quoted(text).replace("/", "%2F")
 
 
 def _said(invocation: Invocation, body: bytes, name: str) -> None:

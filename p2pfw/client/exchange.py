@@ -33,6 +33,11 @@ def quoted(text: str) -> str:
     return "".join(c if c in _SAFE else "".join(f"%{byte:02X}" for byte in c.encode()) for c in text)
 
 
+def segment(text: str) -> str:
+    """As it may stand in a path as one of its parts: a name, an id."""
+    return quoted(text).replace("/", "%2F")
+
+
 def query(values: Mapping[str, str | int | None]) -> str:
     """What is not None and not empty, as ?a=b&c=d; nothing of nothing."""
     pairs = [

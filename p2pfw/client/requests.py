@@ -12,7 +12,7 @@ import msgspec
 
 from p2pfw import schema
 from p2pfw.client.errors import RefusedError, UnreachableError
-from p2pfw.client.exchange import query, quoted
+from p2pfw.client.exchange import query, quoted, segment
 
 T = TypeVar("T")
 
@@ -101,12 +101,12 @@ def peers() -> Request[schema.PeerList]:
 
 def peer(peer_id: str) -> Request[schema.PeerView]:
     """One, by id or name."""
-    return _get(f"/v1/peers/{_segment(peer_id)}", schema.PeerView)
+    return _get(f"/v1/peers/{segment(peer_id)}", schema.PeerView)
 
 
 def scorecards(peer_id: str = "") -> Request[schema.Scorecards]:
     """What each owner's statements, or one's, were worth here."""
-    return _get(f"/v1/scorecards/{_segment(peer_id)}" if peer_id else "/v1/scorecards", schema.Scorecards)
+    return _get(f"/v1/scorecards/{segment(peer_id)}" if peer_id else "/v1/scorecards", schema.Scorecards)
 
 
 def doctor() -> Request[schema.Doctor]:
@@ -164,12 +164,12 @@ def disallow(prefix: str) -> Request[schema.AllowAnswer]:
 
 def put_peer(peer_id: str, **said: object) -> Request[schema.PeerView]:
     """Add a peer, or change it. `said`: fields of schema.PeerRequest (trust, name, addresses, distrust, ...)."""
-    return _send("PUT", f"/v1/peers/{_segment(peer_id)}", said, schema.PeerView)
+    return _send("PUT", f"/v1/peers/{segment(peer_id)}", said, schema.PeerView)
 
 
 def forget_peer(peer_id: str) -> Request[None]:
     """Forget what was said of it at run time."""
-    return Request(method="DELETE", target=f"/v1/peers/{_segment(peer_id)}", answer=type(None))
+    return Request(method="DELETE", target=f"/v1/peers/{segment(peer_id)}", answer=type(None))
 
 
 def set_mode(mode: Literal["observe", "enforce"], *, confirm: int = 0) -> Request[schema.ModeAnswer]:
@@ -193,7 +193,3 @@ def _get(target: str, answer: type[T]) -> Request[T]:
 
 def _send(method: str, target: str, said: Mapping[str, object], answer: type[T], key: str = "") -> Request[T]:
     return Request(method=method, target=target, answer=answer, body=msgspec.json.encode(said), key=key)
-
-
-def _segment(text: str) -> str:
-    return quoted(text).replace("/", "%2F")

@@ -20,7 +20,18 @@ from p2pfw.schema.blocks import (
     SightingRequest,
     UnblockAnswer,
 )
-from p2pfw.schema.common import CategoryName, Frozen, ModeName, PrefixText, Problem, Request, Text, Time, Ttl
+from p2pfw.schema.common import (
+    CategoryName,
+    Frozen,
+    ModeName,
+    PrefixText,
+    Problem,
+    Request,
+    ScopeName,
+    Text,
+    Time,
+    Ttl,
+)
 from p2pfw.schema.operating import (
     Check,
     Doctor,
@@ -50,6 +61,7 @@ from p2pfw.schema.state import (
     Status,
     Why,
 )
+from p2pfw.schema.tokens import TokenAnswer, TokenList, TokenRequest, TokenView
 from p2pfw.schema.trust import (
     Alone,
     CharterMember,
@@ -130,6 +142,7 @@ __all__ = [
     "RetractAnswer",
     "RevokeRequest",
     "Scorecard",
+    "ScopeName",
     "Scorecards",
     "SightingAnswer",
     "SightingRequest",
@@ -138,6 +151,10 @@ __all__ = [
     "Text",
     "TextAnswer",
     "Time",
+    "TokenAnswer",
+    "TokenList",
+    "TokenRequest",
+    "TokenView",
     "TrustReport",
     "TryAnswer",
     "TryRequest",

@@ -13,6 +13,7 @@ PrefixText = Annotated[
 CategoryName = Literal["ssh", "web", "mail", "scan", "ddos", "voip", "other"]
 ModeName = Literal["observe", "enforce"]
 Time = Annotated[str, Meta(description="RFC 3339, UTC", examples=["2026-01-31T12:00:00Z"])]
+ScopeName = Literal["read", "feeds", "write", "admin"]
 Ttl = (
     Annotated[int, Meta(ge=1, le=MAX_DURATION, description="seconds")]
     | Annotated[str, Meta(max_length=32, description='"90s", "15m", "4h", "7d", "forever"')]

@@ -104,4 +104,12 @@ _EVIDENCE: Final = (
 )
 
 
-STEPS: Final[Sequence[Step]] = (_first, _feed_source, _evidence)
+def _token(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """CREATE TABLE token (
+            secret_hash BLOB PRIMARY KEY, name TEXT NOT NULL, scope TEXT NOT NULL, rate INTEGER NOT NULL,
+            created INTEGER NOT NULL, expires INTEGER NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID"""
+    )
+
+
+STEPS: Final[Sequence[Step]] = (_first, _feed_source, _evidence, _token)

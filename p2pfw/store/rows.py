@@ -28,6 +28,7 @@ from p2pfw.ports import (
     PutAnnouncement,
     PutIntentions,
     Setting,
+    TokenRow,
     Write,
 )
 
@@ -147,6 +148,7 @@ TABLES: Final[dict[type, Table]] = {
     FeedRow: _table(FeedRow, "feed", "name"),
     EvidenceRow: _table(EvidenceRow, "evidence", "owner"),
     ObservationRow: _table(ObservationRow, "observation", "owner", "key", "what"),
+    TokenRow: _table(TokenRow, "token", "secret_hash"),
 }
 
 _PUT_ANNOUNCEMENT: Final = (

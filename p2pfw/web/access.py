@@ -18,7 +18,7 @@ from aiohttp import hdrs, web
 from p2pfw.core.prefix import parse_address
 from p2pfw.errors import InputError
 from p2pfw.local.credentials import Credentials, may_administrate
-from p2pfw.operations import Caller
+from p2pfw.operations import Caller, Granted
 from p2pfw.web.problems import Refusal
 
 SSH_CLIENT: Final = "X-P2pfw-Ssh-Client"
@@ -29,7 +29,11 @@ FAILURES: Final = 10
 WINDOW: Final = 60.0
 """Seconds."""
 MAX_WATCHED: Final = 4_096
-"""Addresses whose wrong tokens are counted."""
+"""Addresses whose wrong tokens, and tokens whose requests, are counted."""
+MAX_SECRET: Final = 256
+"""Characters of a secret."""
+TOKEN: Final = "token"  # noqa: S105  # the name of a parameter
+"""The query parameter of those who cannot send a header (firewalls that fetch a list)."""
 
 # What a browser sends as Host: a name, an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
 _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,253}))(?::[0-9]{1,5})?")
@@ -47,12 +51,8 @@ class Scope(IntEnum):
     ADMIN = 4
 
 
-TokenCheck = Callable[[str], tuple[str, Scope] | None]
-"""Secret → (name, scope of the token); None when it is none of ours."""
-
-
-def no_tokens(_: str) -> None:
-    """No token was made yet: none is right."""
+TokenCheck = Callable[[str], Granted | None]
+"""Whose token a secret is; None when it is none of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,7 @@ class Gate:
     def __init__(self, rules: Rules, monotonic: Callable[[], float]) -> None:
         self._rules, self._monotonic = rules, monotonic
         self._failures: dict[str, list[float]] = {}
+        self._spent: dict[str, tuple[float, float]] = {}
 
     def by_credentials(self, request: web.BaseRequest, peer: Credentials) -> Caller:
         """On the unix socket. Refusal 403."""
@@ -77,11 +78,15 @@ class Gate:
             raise Refusal(403, "this user may not use the node's socket", hint="add it to the group p2pfw")
         return Caller(name=f"socket:{peer.uid}", address=_address(request.headers.get(SSH_CLIENT, "")))
 
-    def by_network(self, request: web.BaseRequest, scope: Scope) -> Caller:
-        """On TCP. Refusal 400, 401, 403, 429."""
+    def by_network(self, request: web.BaseRequest, scope: Scope, *, query_token: bool = False) -> Caller:
+        """On TCP. `query_token`: the route takes ?token= as well. Refusal 400, 401, 403, 429."""
+        self.check_site(request)
+        return self._by_token(request, scope, query_token=query_token)
+
+    def check_site(self, request: web.BaseRequest) -> None:
+        """The request is meant for this node, and comes from no other site. Refusal 400, 403."""
         self._check_host(request)
         self._check_origin(request)
-        return self._by_token(request, scope)
 
     def _check_host(self, request: web.BaseRequest) -> None:
         """A page that another name was pointed here for carries that name (DNS rebinding)."""
@@ -106,13 +111,16 @@ class Gate:
             if _authority(origin) != request.headers[hdrs.HOST].lower():
                 raise Refusal(403, f"requests from {origin[:80]!r} are refused")
 
-    def _by_token(self, request: web.BaseRequest, scope: Scope) -> Caller:
+    def _by_token(self, request: web.BaseRequest, scope: Scope, *, query_token: bool) -> Caller:
         remote = request.remote or ""
         headers = request.headers.getall(hdrs.AUTHORIZATION, [])
         if len(headers) > 1:
             raise Refusal(400, "at most one Authorization header makes sense")
         if headers:
-            return self._with_token(headers[0], remote, scope)
+            kind, _, secret = headers[0].partition(" ")
+            return self._with_token(secret.strip() if kind.lower() == "bearer" else "", remote, scope)
+        if query_token and TOKEN in request.query:
+            return self._with_token(request.query[TOKEN], remote, scope, most=Scope.FEEDS)
         open_to_all = scope is Scope.NONE
         if open_to_all or (scope is Scope.READ and not self._rules.require_token and _is_here(request, remote)):
             return Caller(name="anonymous")
@@ -123,17 +131,44 @@ class Gate:
             headers={hdrs.WWW_AUTHENTICATE: "Bearer"},
         )
 
-    def _with_token(self, header: str, remote: str, scope: Scope) -> Caller:
-        kind, _, secret = header.partition(" ")
-        found = self._rules.check_token(secret.strip()) if kind.lower() == "bearer" else None
+    def _with_token(self, secret: str, remote: str, scope: Scope, *, most: Scope = Scope.ADMIN) -> Caller:
+        found = self.by_secret(secret, remote)
         if found is None:
-            # A right token is never made to wait: else whoever shares the address could lock its owner out.
-            self._count_failure(remote)
             raise Refusal(401, "this token is none of this node's", headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
-        name, granted = found
+        granted = Scope[found.scope.upper()]
+        if granted > most:
+            hint = f"addresses end up in logs: only tokens of the scope {most.name.lower()} may stand in them"
+            raise Refusal(403, f"the token {found.name!r} may not be given as ?{TOKEN}=", hint=hint)
         if granted < scope:
-            raise Refusal(403, f"the token {name!r} may not do this", hint=f"it needs the scope {scope.name.lower()}")
-        return Caller(name=f"token:{name}", address=_address(remote))
+            hint = f"it needs the scope {scope.name.lower()}"
+            raise Refusal(403, f"the token {found.name!r} may not do this", hint=hint)
+        return Caller(name=f"token:{found.name}", address=_address(remote))
+
+    def by_secret(self, secret: str, remote: str) -> Granted | None:
+        """Whose token it is, for any API of this node's; None (counted against the address) for a wrong one.
+
+        Refusal 429: the address sent too many wrong ones, or this token is used more often than it may be. A right
+        token never waits for another's wrong ones: else whoever shares its address could lock its owner out.
+        """
+        found = self._rules.check_token(secret) if 0 < len(secret) <= MAX_SECRET else None
+        if found is None:
+            self._count_failure(remote)
+            return None
+        self._spend(found)
+        return found
+
+    def _spend(self, token: Granted) -> None:
+        """One request of a bucket that holds a second's worth. Refusal 429 when it is empty."""
+        now = self._monotonic()
+        left, at = self._spent.get(token.name, (float(token.rate), now))
+        left = min(float(token.rate), left + (now - at) * token.rate)
+        if left < 1:
+            self._spent[token.name] = left, now
+            detail = f"the token {token.name!r} is used more than {token.rate} times a second"
+            raise Refusal(429, detail, headers={hdrs.RETRY_AFTER: "1"})
+        if len(self._spent) >= MAX_WATCHED and token.name not in self._spent:
+            self._spent.pop(next(iter(self._spent)))
+        self._spent[token.name] = left - 1, now
 
     def _count_failure(self, remote: str) -> None:
         """Refusal 429 when there were too many."""

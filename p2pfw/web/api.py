@@ -15,7 +15,7 @@ from p2pfw.errors import ConfigError, ListenError
 from p2pfw.local.socketfile import SocketFile
 from p2pfw.operations import Operations
 from p2pfw.ports import Clock
-from p2pfw.web.access import Gate, Rules, TokenCheck, no_tokens
+from p2pfw.web.access import Gate, Rules
 from p2pfw.web.changing import Changing
 from p2pfw.web.dispatch import Dispatcher, Handler
 from p2pfw.web.following import Following
@@ -37,16 +37,16 @@ BACKLOG: Final = 128
 class Api:
     """Start and stop of the local API. `addresses`: where it listens, the socket's path first."""
 
-    def __init__(
-        self, operations: Operations, settings: Settings, clock: Clock, *, tokens: TokenCheck = no_tokens
-    ) -> None:
+    def __init__(self, operations: Operations, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         hosts = frozenset(host.lower() for host in settings.hosts)
         gate = Gate(
-            Rules(require_token=settings.require_token, hosts=hosts, check_token=tokens),
+            Rules(require_token=settings.require_token, hosts=hosts, check_token=operations.check_token),
             clock.monotonic,
         )
-        self._dispatcher = Dispatcher(ROUTES, handlers_of(operations), gate, operations.welcome)
+        self._dispatcher = Dispatcher(
+            ROUTES, handlers_of(operations), gate, operations.welcome, monotonic=clock.monotonic
+        )
         self._open = AsyncExitStack()
         self.addresses: list[str] = []
 

@@ -37,6 +37,8 @@ class Call:
     request: web.BaseRequest
     caller: Caller
     argument: str
+    sent: bytes | None = None
+    """The body, where it was read before the handler asked for it."""
 
     def prefix(self) -> Prefix:
         """The argument as a prefix; InputError."""
@@ -73,10 +75,16 @@ class Call:
 
     async def body(self, kind: type[T]) -> T:
         """The JSON body; an empty one is an empty object. Raises what problems knows: 400, 408, 413, 415."""
-        data = b"".join([part async for part in self.stream(MAX_BODY, BODY_SECONDS)])
+        data = await self.read()
         value = msgspec.json.decode(data or b"{}", type=kind)
         _check_texts(msgspec.to_builtins(value), "")
         return value
+
+    async def read(self) -> bytes:
+        """The body as it was sent, within its bounds."""
+        if self.sent is not None:
+            return self.sent
+        return b"".join([part async for part in self.stream(MAX_BODY, BODY_SECONDS)])
 
     async def stream(self, most: int, seconds: float) -> AsyncIterator[bytes]:
         """The body as it comes: at most so many bytes, within so many seconds."""

@@ -87,6 +87,19 @@ class Changing:
         """POST /v1/panic."""
         return json_answer(await self.operations.panic())
 
+    async def tokens(self, _: Call) -> web.StreamResponse:
+        """GET /v1/tokens."""
+        return json_answer(self.operations.tokens())
+
+    async def add_token(self, call: Call) -> web.StreamResponse:
+        """POST /v1/tokens."""
+        return json_answer(await self.operations.add_token(await call.body(schema.TokenRequest), call.caller), 201)
+
+    async def revoke_token(self, call: Call) -> web.StreamResponse:
+        """DELETE /v1/tokens/{id}."""
+        await self.operations.revoke_token(call.name(), call.caller)
+        return web.Response(status=204, headers=SAFE_HEADERS)
+
     async def reload(self, _: Call) -> web.StreamResponse:
         """POST /v1/reload."""
         return json_answer(await self.operations.reload())

@@ -8,7 +8,7 @@ properly would be taken for a whole one.
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -16,9 +16,10 @@ from aiohttp import hdrs, web
 from p2pfw.local.credentials import peer_of
 from p2pfw.operations import Caller
 from p2pfw.web import answers, problems
-from p2pfw.web.access import Gate
+from p2pfw.web.access import TOKEN, Gate
 from p2pfw.web.calls import Call, check_query
 from p2pfw.web.problems import Refusal
+from p2pfw.web.repeats import HEADER, KEY, MAX_KEY, Repeats
 from p2pfw.web.routes import Route
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,12 @@ class Dispatcher:
         handlers: Mapping[str, Handler],
         gate: Gate,
         welcome: Callable[[Caller], object] = lambda _: None,
+        *,
+        monotonic: Callable[[], float],
     ) -> None:
         """`handlers` by name of route; KeyError when one is missing. `welcome`: told who authenticated, and whence."""
         self._gate, self._welcome = gate, welcome
+        self._repeats = Repeats(monotonic)
         self._fixed: dict[str, dict[str, _Found]] = {}
         # By what stands before the argument, which is always the last thing in a path.
         self._open: dict[str, dict[str, _Found]] = {}
@@ -81,7 +85,21 @@ class Dispatcher:
         if caller.address:  # only of who proved who he is
             self._welcome(caller)
         check_query(request, found.route.query)
-        return await found.handler(Call(request, caller, argument))
+        call = Call(request, caller, argument)
+        if HEADER in request.headers and request.method == hdrs.METH_POST:
+            return await self._once(found, call)
+        return await found.handler(call)
+
+    async def _once(self, found: _Found, call: Call) -> web.StreamResponse:
+        """A request that may be a repetition."""
+        if found.route.body is None and found.route.name == "import_list":
+            raise Refusal(400, f"an import takes no {HEADER}: it says how far it is as it goes", field=HEADER)
+        key = call.header(HEADER)
+        if KEY.fullmatch(key) is None:
+            raise Refusal(400, f"{HEADER} is 1 to {MAX_KEY} visible ASCII characters", field=HEADER)
+        body = await call.read()
+        place = (call.caller.name, call.request.method, call.request.path_qs, key)
+        return await self._repeats.once(place, body, lambda: found.handler(replace(call, sent=body)))
 
     def _find(self, path: str) -> tuple[dict[str, _Found], str]:
         """(route by method, argument); Refusal 404."""
@@ -97,4 +115,4 @@ class Dispatcher:
         sock = request.transport.get_extra_info("socket") if request.transport is not None else None
         if sock is not None and sock.family == socket.AF_UNIX:
             return self._gate.by_credentials(request, peer_of(sock))
-        return self._gate.by_network(request, route.scope)
+        return self._gate.by_network(request, route.scope, query_token=TOKEN in route.query)

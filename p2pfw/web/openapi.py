@@ -12,6 +12,7 @@ from p2pfw.web.access import Scope
 from p2pfw.web.importing import MAX_IMPORT
 from p2pfw.web.problems import CONTENT_TYPE
 from p2pfw.web.rendering import MEDIA
+from p2pfw.web.repeats import HEADER, MAX_KEY
 from p2pfw.web.routes import ROUTES, TEXT, Route
 
 _ALWAYS: Final = (400, 401, 403, 405, 429, 431, 500)
@@ -40,8 +41,16 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "protected": {**_FLAG, "description": "also the ranges that keep this machine reachable"},
     "follow": {**_FLAG, "description": "go on after the replay; default 1 for server-sent events, 0 for NDJSON"},
     "evidence": {**_FLAG, "description": "with the signed announcements that an event rests on, as far as kept"},
+    "token": {"type": "string", "maxLength": 256, "description": "of scope feeds; for clients that send no headers"},
     "since": {**_COUNT, "description": "replay from this time on, Unix seconds"},
     "after": {**_COUNT, "description": "replay what has a greater id; the header Last-Event-ID wins"},
+}
+_REPEATS: Final = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
+    "description": "the same key with the same body is done once, and answered alike, for an hour",
 }
 # The same word, another meaning.
 _FORMATS: Final = {
@@ -89,6 +98,8 @@ def _operation(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:
         "responses": _responses(route, by_type),
         "x-scope": route.scope.name.lower(),
     }
+    if route.method == "POST" and route.name != "import_list":
+        operation["parameters"].append(_REPEATS)
     if route.scope > Scope.READ:
         operation["security"] = [{"token": []}]
     body = _body(route, by_type)
@@ -132,6 +143,7 @@ def _responses(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:
         responses["304"] = {"description": "it is what If-None-Match names"}
     problem = {"description": "a problem", "content": {CONTENT_TYPE: {"schema": by_type[repr(schema.Problem)]}}}
     takes_body = route.body is not None or route.name == "import_list"
-    for status in sorted({*_ALWAYS, *route.refusals, *(_WITH_BODY if takes_body else ())}):
+    again = (408, 413, 415, 422) if route.method == "POST" else ()
+    for status in sorted({*_ALWAYS, *route.refusals, *(_WITH_BODY if takes_body else ()), *again}):
         responses[str(status)] = problem
     return responses

@@ -10,6 +10,7 @@ from p2pfw.core.prefix import Prefix
 from p2pfw.errors import NotFoundError
 from p2pfw.operations import Operations
 from p2pfw.web import openapi
+from p2pfw.web.access import TOKEN
 from p2pfw.web.answers import json_answer, kept_answer, text_answer
 from p2pfw.web.calls import Call
 from p2pfw.web.metrics import Metrics
@@ -35,6 +36,7 @@ class Reading:
 
     async def blocklist(self, call: Call) -> web.StreamResponse:
         """GET /v1/blocklist."""
+        call.text(TOKEN)  # its form only: what it opens was access's business
         kind = call.text("format", preferred(call.header(hdrs.ACCEPT)))
         variant = Variant(
             format=kind,

@@ -6,7 +6,7 @@ A path has at most one argument, at its end, and takes everything that is left o
 from typing import Final
 
 from p2pfw import schema
-from p2pfw.web.access import Scope
+from p2pfw.web.access import TOKEN, Scope
 from p2pfw.web.route import JSON, NDJSON, TEXT, Route
 from p2pfw.web.trustroutes import TRUST_ROUTES
 
@@ -22,7 +22,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "blocklist",
         "What is adopted now, in key order",
         list[schema.AdoptedEntry],
-        query=("format", "family", "aggregate", "limit", "cursor"),
+        query=("format", "family", "aggregate", "limit", "cursor", TOKEN),
         media=(JSON, NDJSON, TEXT),
     ),
     Route(
@@ -205,6 +205,27 @@ ROUTES: Final[tuple[Route, ...]] = (
         schema.ModeAnswer,
         scope=_ADMIN,
         refusals=(503,),
+    ),
+    Route("GET", "/v1/tokens", "tokens", "Tokens of this API, without their secrets", schema.TokenList, scope=_ADMIN),
+    Route(
+        "POST",
+        "/v1/tokens",
+        "add_token",
+        "Make a token; its secret is shown this once",
+        schema.TokenAnswer,
+        schema.TokenRequest,
+        scope=_ADMIN,
+        status=201,
+        refusals=(409, 503, 507),
+    ),
+    Route(
+        "DELETE",
+        "/v1/tokens/{id}",
+        "revoke_token",
+        "Make a token worthless",
+        scope=_ADMIN,
+        status=204,
+        refusals=(404, 503, 507),
     ),
     Route(
         "POST",

@@ -44,6 +44,7 @@ from p2pfw.ports import (
 START = 1_800_000_000
 KERNEL_MAXIMUM = 2_147_483
 IDENTITY = {
+    "TokenRow": ("secret_hash",),
     "AllowRow": ("key",),
     "LocalRow": ("source", "key"),
     "IntentionRow": ("key",),

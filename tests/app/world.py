@@ -166,6 +166,7 @@ class Running:
             protecting=node.protecting,
             trusting=node.trusting,
             advising=node.advising,
+            api_tokens=node.tokens,
             event_ring=node.events,
             reloader=self.reloading.reload,
         )

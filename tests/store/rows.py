@@ -14,6 +14,7 @@ from p2pfw.ports import (
     ObservationRow,
     PeerRow,
     PutAnnouncement,
+    TokenRow,
 )
 
 V4 = v4_key(0xCB007109, 32)
@@ -37,8 +38,11 @@ PEER = PeerRow(
 INVITE = InviteRow(secret_hash=b"\x03" * 32, guest=True, trust=0.3, uses_left=2, expires=1_700_003_600)
 FEED = FeedRow(name="drop", fetched=1_700_000_000, etag='"abc"', modified="", keys=V4.to_bytes(18) + V6.to_bytes(18))
 EVIDENCE = EvidenceRow(owner=b"\x02" * 32, pos=1.5, neg=0.25, at=1.7e9, confirmed=3, contradicted=1)
+TOKEN = TokenRow(
+    secret_hash=b"\x04" * 32, name="grafana", scope="feeds", rate=1_000, created=1_700_000_000, expires=0, used=5
+)
 OBSERVATION = ObservationRow(owner=b"", key=V6, what="own", at=1_700_000_000)
-EVERY_ROW = (ALLOW, LOCAL, INTENTION, PEER, INVITE, FEED, EVIDENCE, OBSERVATION)
+EVERY_ROW = (ALLOW, LOCAL, INTENTION, PEER, INVITE, FEED, EVIDENCE, OBSERVATION, TOKEN)
 
 
 def allow(number: int) -> AllowRow:

@@ -16,10 +16,15 @@ from p2pfw.core.presets import parse_trust
 from p2pfw.core.records import Category
 from p2pfw.core.times import ending, rfc3339
 from p2pfw.errors import ConflictError, InputError, NotAcceptableError, NotFoundError
-from p2pfw.operations import AdoptedRow, Caller
+from p2pfw.operations import AdoptedRow, Caller, Granted
 
 NOW = 1_800_000_000
 NODE_ID = "p2pfw1node"
+RATE = 1_000_000
+TOKENS = {
+    f"{scope}-secret": Granted(name, scope, RATE)
+    for name, scope in (("reader", "read"), ("feeds", "feeds"), ("writer", "write"), ("admin", "admin"))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class FakeOperations:
         self.confirming: schema.Confirming | None = None
         self.unready = ""
         self.changes = 0
+        self.granted = dict(TOKENS)
         self.callers: list[Caller] = []
         self.welcomed: list[Caller] = []
         self.counters_asked: list[bool] = []
@@ -52,6 +58,28 @@ class FakeOperations:
         self.following = 0
         self.gate: asyncio.Event | None = None
         """When set, an import waits for it before it records."""
+
+    def check_token(self, secret: str) -> Granted | None:
+        return self.granted.get(secret)
+
+    def tokens(self) -> schema.TokenList:
+        views = [_token_view(one) for one in self.granted.values()]
+        return schema.TokenList(tokens=sorted(views, key=lambda one: one.name))
+
+    async def add_token(self, request: schema.TokenRequest, caller: Caller) -> schema.TokenAnswer:
+        self._begin(caller)
+        if any(one.name == request.name for one in self.granted.values()):
+            raise ConflictError(f"there is a token {request.name!r}", overlap=request.name, field="name")
+        _until(request.ttl)
+        made = self.granted[f"secret-of-{request.name}"] = Granted(request.name, request.scope, request.rate)
+        return schema.TokenAnswer(token=f"secret-of-{request.name}", view=_token_view(made))
+
+    async def revoke_token(self, name: str, caller: Caller) -> None:
+        self._begin(caller)
+        found = next((secret for secret, one in self.granted.items() if one.name == name), None)
+        if found is None:
+            raise NotFoundError(f"no token {name!r}", field="name")
+        del self.granted[found]
 
     def proven(self, event: schema.Event) -> schema.Event:
         return structs.replace(event, evidence=[{"header": "00", "signature": "00", "body": "00"}])
@@ -484,3 +512,9 @@ class FakeTrust:
         except ValueError:
             raise InputError("no hash", field="hash") from None
         return self.charter()
+
+
+def _token_view(one: Granted) -> schema.TokenView:
+    return schema.TokenView(
+        name=one.name, scope=one.scope, rate=one.rate, created=rfc3339(NOW), expires=None, used=None
+    )

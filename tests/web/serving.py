@@ -11,16 +11,9 @@ import aiohttp
 
 from p2pfw.config import Api as Settings
 from p2pfw.config import Endpoint
-from p2pfw.web.access import Scope
 from p2pfw.web.api import Api
 from tests.web.fake_operations import FakeOperations
 
-TOKENS = {
-    "read-secret": ("reader", Scope.READ),
-    "feeds-secret": ("feeds", Scope.FEEDS),
-    "write-secret": ("writer", Scope.WRITE),
-    "admin-secret": ("admin", Scope.ADMIN),
-}
 ADMIN = {"Authorization": "Bearer admin-secret"}
 
 
@@ -101,7 +94,7 @@ async def serving(folder: Path, **settings: object) -> AsyncIterator[Served]:
     """An Api that is open for the time of the block."""
     chosen = Settings(**{"socket": folder / "api.sock", "http": Endpoint("127.0.0.1", 0), **settings})
     operations, clock = FakeOperations(), FixedClock()
-    api = Api(operations, chosen, clock, tokens=TOKENS.get)
+    api = Api(operations, chosen, clock)
     await api.start()
     try:
         yield Served(api, operations, chosen, clock)

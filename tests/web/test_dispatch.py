@@ -15,7 +15,7 @@ from p2pfw.errors import (
     NotFoundError,
     StoreError,
 )
-from p2pfw.web.access import Gate, Rules, no_tokens
+from p2pfw.web.access import Gate, Rules
 from p2pfw.web.api import handlers_of
 from p2pfw.web.dispatch import Dispatcher
 from p2pfw.web.routes import ROUTES
@@ -25,8 +25,8 @@ from tests.web.serving import ADMIN, Served
 
 def dispatcher(handlers) -> Dispatcher:
     """With no tokens at all."""
-    rules = Rules(require_token=False, hosts=frozenset(), check_token=no_tokens)
-    return Dispatcher(ROUTES, handlers, Gate(rules, lambda: 0.0))
+    rules = Rules(require_token=False, hosts=frozenset(), check_token=lambda _: None)
+    return Dispatcher(ROUTES, handlers, Gate(rules, lambda: 0.0), monotonic=lambda: 0.0)
 
 
 def test_every_route_has_a_handler_and_every_handler_a_route():
@@ -133,7 +133,7 @@ async def test_head_is_get_without_the_body(served: Served, route):
     ("path", "field", "hint"),
     [
         ("/v1/status?verbose=1", "verbose", "there are none here"),
-        ("/v1/blocklist?fromat=plain", "fromat", "known: format, family, aggregate, limit, cursor"),
+        ("/v1/blocklist?fromat=plain", "fromat", "known: format, family, aggregate, limit, cursor, token"),
         ("/v1/blocklist?limit=1&limit=2", "limit", ""),
         ("/v1/blocklist?limit=0", "limit", ""),
         ("/v1/blocklist?limit=-1", "limit", ""),
