@@ -208,6 +208,7 @@ class Node:
             views=node.views,
             explaining=node.explaining,
             blocking=node.blocking,
+            ownblocks=node.ownblocks,
             unblocking=node.unblocking,
             importing=node.importing,
             renewing=node.renewing,

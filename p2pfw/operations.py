@@ -44,6 +44,17 @@ class Granted(NamedTuple):
     """Requests a second."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnBlock:
+    """A prefix that this node itself has blocked, with what it dropped since the kernel has it."""
+
+    key: int
+    packets: int = 0
+    bytes: int = 0
+    installed: bool = False
+    """The kernel has it."""
+
+
 class Operations(Protocol):
     """The running node, as web sees it."""
 
@@ -78,6 +89,10 @@ class Operations(Protocol):
 
     def covering(self, prefix: Prefix) -> schema.BlocklistEntry | None:
         """The longest adopted entry that covers it."""
+        ...
+
+    async def own_blocks(self) -> list[OwnBlock]:
+        """This node's own blocks that live, announced or not, in key order."""
         ...
 
     async def why(self, prefix: Prefix, *, counters: bool = False) -> schema.Why:

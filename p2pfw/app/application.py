@@ -17,6 +17,7 @@ from p2pfw.app.health import Health
 from p2pfw.app.importing import Importing
 from p2pfw.app.invitations import Desk
 from p2pfw.app.mode import Modes
+from p2pfw.app.ownblocks import OwnBlocks
 from p2pfw.app.owning import Owning
 from p2pfw.app.peers import PeerDesk
 from p2pfw.app.protecting import Protecting
@@ -28,7 +29,7 @@ from p2pfw.app.unblocking import Unblocking
 from p2pfw.app.views import Views
 from p2pfw.app.whitelisting import Whitelisting
 from p2pfw.core.prefix import Prefix, PrefixKey
-from p2pfw.operations import AdoptedRow, Caller, Granted
+from p2pfw.operations import AdoptedRow, Caller, Granted, OwnBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class Application:
     views: Views
     explaining: Explaining
     blocking: Blocking
+    ownblocks: OwnBlocks
     unblocking: Unblocking
     importing: Importing
     renewing: Renewing
@@ -85,6 +87,10 @@ class Application:
     def covering(self, prefix: Prefix) -> schema.BlocklistEntry | None:
         """See operations."""
         return self.views.covering(prefix)
+
+    async def own_blocks(self) -> list[OwnBlock]:
+        """See operations."""
+        return await self.ownblocks.listing()
 
     async def why(self, prefix: Prefix, *, counters: bool = False) -> schema.Why:
         """See operations."""

@@ -26,6 +26,7 @@ from p2pfw.app.judging import Judging
 from p2pfw.app.kit import Kit
 from p2pfw.app.mode import Modes
 from p2pfw.app.originating import Originator
+from p2pfw.app.ownblocks import OwnBlocks
 from p2pfw.app.owning import Owning
 from p2pfw.app.peerbook import PeerBook
 from p2pfw.app.peering import Desk as PeeringDesk
@@ -193,6 +194,7 @@ class Assembly:
         self.feeding = Feeding(kit, self.ports.feeds, self.ports.random.random)
         self.whitelisting = Whitelisting(kit, self.feeding.recut)
         self.blocking = Blocking(kit, self.announcing)
+        self.ownblocks = OwnBlocks(kit, self.announcing)
         self.witnessing = Witnessing(kit, self.book, self.blocking)
         self.unblocking = Unblocking(kit, self.announcing, self.book)
         self.importing = Importing(kit, self.announcing, self.originator, self.blocking)

@@ -153,6 +153,7 @@ class Running:
             views=node.views,
             explaining=node.explaining,
             blocking=node.blocking,
+            ownblocks=node.ownblocks,
             unblocking=node.unblocking,
             importing=node.importing,
             renewing=node.renewing,

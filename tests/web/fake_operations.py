@@ -16,7 +16,7 @@ from p2pfw.core.presets import parse_trust
 from p2pfw.core.records import Category
 from p2pfw.core.times import ending, rfc3339
 from p2pfw.errors import ConflictError, InputError, NotAcceptableError, NotFoundError
-from p2pfw.operations import AdoptedRow, Caller, Granted
+from p2pfw.operations import AdoptedRow, Caller, Granted, OwnBlock
 
 NOW = 1_800_000_000
 NODE_ID = "p2pfw1node"
@@ -56,6 +56,12 @@ class FakeOperations:
         self.trouble_in_import: Exception | None = None
         self.news = asyncio.Event()
         self.following = 0
+        self.asked: list[schema.BlockRequest] = []
+        self.scopes: list[str] = []
+        self.still: list[str] = []
+        """Who else blocks what is unblocked."""
+        self.unfollowed = ""
+        """Why the kernel does not have what somebody waits for."""
         self.gate: asyncio.Event | None = None
         """When set, an import waits for it before it records."""
 
@@ -140,6 +146,10 @@ class FakeOperations:
                 yield AdoptedRow(
                     key=key, until=block.until, reason="operator", category=Category[block.category.upper()]
                 )
+
+    async def own_blocks(self) -> list[OwnBlock]:
+        installed = self.mode == "enforce"
+        return [OwnBlock(key=key, packets=2, bytes=168, installed=installed) for key in sorted(self.blocks)]
 
     def covering(self, prefix: Prefix) -> schema.BlocklistEntry | None:
         found = [key for key in self.blocks if covers(key, prefix.key)]
@@ -238,10 +248,13 @@ class FakeOperations:
             self._check(prefix, force=request.force)
             keys.append(prefix.key)
         self._keep(keys, Block(until, request.category, request.reason))
+        self.asked.append(request)
+        installed = request.wait and self.mode == "enforce" and not self.unfollowed
         return schema.BlockAnswer(
             prefix=key_text(keys[0]),
             announcement="" if request.local_only else "ab" * 32,
-            state="recorded",
+            state="installed" if installed else "recorded",
+            not_installed=self.unfollowed if request.wait else "",
             expires=ending(until),
             results=[schema.BlockResult(prefix=key_text(k), state="recorded", expires=ending(until)) for k in keys],
         )
@@ -251,7 +264,10 @@ class FakeOperations:
         if self.blocks.pop(prefix.key, None) is None:
             raise NotFoundError(f"{prefix} is not blocked", field="prefix")
         self._tell("unblock", str(prefix))
-        return schema.UnblockAnswer(prefix=str(prefix), retracted=True, pardoned=scope == "owner")
+        self.scopes.append(scope)
+        return schema.UnblockAnswer(
+            prefix=str(prefix), retracted=True, pardoned=scope == "owner", still_blocked_by=self.still
+        )
 
     async def import_blocks(
         self, keys: list[int], request: schema.BlockRequest, caller: Caller
