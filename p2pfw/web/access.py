@@ -7,7 +7,7 @@ whoever is given as `check_token`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -85,31 +85,8 @@ class Gate:
 
     def check_site(self, request: web.BaseRequest) -> None:
         """The request is meant for this node, and comes from no other site. Refusal 400, 403."""
-        self._check_host(request)
-        self._check_origin(request)
-
-    def _check_host(self, request: web.BaseRequest) -> None:
-        """A page that another name was pointed here for carries that name (DNS rebinding)."""
-        hosts = request.headers.getall(hdrs.HOST, [])
-        if len(hosts) != 1:
-            raise Refusal(400, "exactly one Host header is needed")
-        host = hosts[0]
-        match = _HOST.fullmatch(host)
-        name = ((match[1] or match[2]) if match else "").lower()
-        # Of a request for "http://name/path", aiohttp takes the host from there (RFC 9112 3.2.2).
-        if request.host.lower() not in (host.lower(), name):
-            raise Refusal(400, "the address of the request and its Host header differ")
-        if name not in LOCAL_NAMES and name not in self._rules.hosts and not _address(name):
-            raise Refusal(403, f"the host name {host[:80]!r} is not one of this API's", hint="see api.hosts")
-
-    def _check_origin(self, request: web.BaseRequest) -> None:
-        """Browsers say from which site a request comes; other clients say nothing."""
-        sites = request.headers.getall("Sec-Fetch-Site", [])
-        if any(site not in ("same-origin", "none") for site in sites):
-            raise Refusal(403, "requests from other sites are refused")
-        for origin in request.headers.getall(hdrs.ORIGIN, []):
-            if _authority(origin) != request.headers[hdrs.HOST].lower():
-                raise Refusal(403, f"requests from {origin[:80]!r} are refused")
+        check_host(request, LOCAL_NAMES | self._rules.hosts)
+        check_origin(request)
 
     def _by_token(self, request: web.BaseRequest, scope: Scope, *, query_token: bool) -> Caller:
         remote = request.remote or ""
@@ -181,6 +158,31 @@ class Gate:
             wait = int(WINDOW - (now - recent[0])) + 1
             raise Refusal(429, "too many wrong tokens", headers={hdrs.RETRY_AFTER: str(wait)})
         self._failures[remote] = [*recent, now]
+
+
+def check_host(request: web.BaseRequest, names: Collection[str]) -> None:
+    """A page that another name was pointed here for carries that name (DNS rebinding). Refusal 400, 403."""
+    hosts = request.headers.getall(hdrs.HOST, [])
+    if len(hosts) != 1:
+        raise Refusal(400, "exactly one Host header is needed")
+    host = hosts[0]
+    match = _HOST.fullmatch(host)
+    name = ((match[1] or match[2]) if match else "").lower()
+    # Of a request for "http://name/path", aiohttp takes the host from there (RFC 9112 3.2.2).
+    if request.host.lower() not in (host.lower(), name):
+        raise Refusal(400, "the address of the request and its Host header differ")
+    if name not in names and not _address(name):
+        raise Refusal(403, f"the host name {host[:80]!r} is not one of this API's", hint="see api.hosts")
+
+
+def check_origin(request: web.BaseRequest) -> None:
+    """Browsers say from which site a request comes; other clients say nothing. Refusal 403."""
+    sites = request.headers.getall("Sec-Fetch-Site", [])
+    if any(site not in ("same-origin", "none") for site in sites):
+        raise Refusal(403, "requests from other sites are refused")
+    for origin in request.headers.getall(hdrs.ORIGIN, []):
+        if _authority(origin) != request.headers.get(hdrs.HOST, "").lower():
+            raise Refusal(403, f"requests from {origin[:80]!r} are refused")
 
 
 def _is_here(request: web.BaseRequest, remote: str) -> bool:

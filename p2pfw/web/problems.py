@@ -67,10 +67,10 @@ def problem(status: int, detail: str, *, hint: str = "", field: str = "", overla
         type="about:blank",
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=_printable(detail),
-        field=_printable(field),
-        hint=_printable(hint),
-        overlap=_printable(overlap),
+        detail=printable(detail),
+        field=printable(field),
+        hint=printable(hint),
+        overlap=printable(overlap),
         index=int(index[1]) if index else None,
     )
 
@@ -125,7 +125,7 @@ def _field(text: str) -> str:
     return path[1] if path else ""
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without control characters (terminal escapes) and other surprises; lines stay."""
     if text.isprintable():
         return text

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Final
+from typing import ClassVar, Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -50,17 +50,23 @@ class Protocol(web.RequestHandler):
             status, detail = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large"
         else:
             detail = f"this is no HTTP request: {(message or '').strip().partition(chr(10))[0]}"
-        answer = problems.response(problems.problem(status, detail))
+        answer = self.unreadable(status, detail)
         answer.force_close()
         return answer
+
+    def unreadable(self, status: int, detail: str) -> web.Response:
+        """How that is told."""
+        return problems.response(problems.problem(status, detail))
 
 
 class Server(web.Server):
     """One door's connections."""
 
+    protocol: ClassVar[type[Protocol]] = Protocol
+
     def __call__(self) -> Protocol:
         """Make a connection's protocol."""
-        return Protocol(
+        return self.protocol(
             self,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=IDLE_SECONDS,
