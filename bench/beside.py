@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.measure import machine
-from bench.rivals import PATIENCE, CrowdSec, Fail2ban, Rival, holds
+from bench.rivals import PATIENCE, Announcing, CrowdSec, Fail2ban, Rival, holds
 from bench.stage import Stage, stage
 from bench.table import Row, markdown, plain
 from p2pfw.demo.lab import Host
@@ -72,6 +72,9 @@ def _others(here: Stage, unpacked: Path) -> tuple[Rival, ...]:
         home = here.folder / kind.name
         home.mkdir()
         made.append(kind(here.fleet.lab.host(kind.name), home, unpacked))
+    home = here.folder / "announcing"
+    home.mkdir()
+    made.append(Announcing(here.fleet.c, home, unpacked))
     return tuple(made)
 
 

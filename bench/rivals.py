@@ -14,10 +14,11 @@ from typing import Protocol
 
 from bench.stage import Shell
 from p2pfw.demo.lab import Host
-from tests.e2e.fleet import until
+from tests.e2e.fleet import BLOCK_SETS, Server, until
 
 PATIENCE = 600.0
 """Seconds for what must come: fail2ban takes minutes for ten thousand."""
+ACTION = Path(__file__).parents[1] / "contrib/fail2ban/action.d/p2pfw.py"
 KEY = "a-key-of-this-benchmark"
 _CROWDSEC = """
 common: {{daemonize: false, log_media: stdout, log_level: info, working_dir: .}}
@@ -69,7 +70,7 @@ _JAIL = """[DEFAULT]
 backend = polling
 usedns = no
 bantime = 4h
-action = iptables-ipset-proto6-allports[name=bench, protocol=all]
+action = {action}
 [bench]
 enabled = true
 filter = sshd
@@ -162,6 +163,7 @@ class Fail2ban:
     """One jail with the ipset action, as Debian's README advises for many bans."""
 
     name, set, polls = "fail2ban", "f2b-bench", 0.0
+    action = "iptables-ipset-proto6-allports[name=bench, protocol=all]"
 
     def __init__(self, host: Host, home: Path, unpacked: Path) -> None:
         self.host, self._home = host, home
@@ -171,7 +173,7 @@ class Fail2ban:
         for part in ("action.d", "filter.d"):
             (etc / part).symlink_to(source / part)
         (etc / "fail2ban.conf").write_text(_FAIL2BAN.format(home=home))
-        (etc / "jail.conf").write_text(_JAIL.format(home=home))
+        (etc / "jail.conf").write_text(_JAIL.format(home=home, action=self.action))
         self._environment = {**os.environ, "PYTHONPATH": str(unpacked / "usr/lib/python3/dist-packages")}
         self._bin = unpacked / "usr/bin"
         self._process: subprocess.Popen[bytes] | None = None
@@ -205,6 +207,31 @@ class Fail2ban:
     def _command(self, program: str, *arguments: str) -> list[str]:
         # Debian's Python: its packages are made for it.
         return ["/usr/bin/python3", str(self._bin / program), "-c", str(self._home / "etc"), *arguments]
+
+
+class Announcing(Fail2ban):
+    """The same fail2ban with our action: a node on its host fills the set. Started and stopped together."""
+
+    name, set = "fail2ban with p2pfw", BLOCK_SETS[0]
+
+    def __init__(self, server: Server, home: Path, unpacked: Path) -> None:
+        self._server = server
+        self.action = f"{ACTION.name}[category=ssh, socket={server.api.path}]"
+        super().__init__(server.host, home, unpacked)
+        theirs = home / "etc/action.d"
+        theirs.unlink()
+        shutil.copytree(unpacked / "etc/fail2ban/action.d", theirs)
+        shutil.copy(ACTION, theirs)
+
+    def start(self) -> None:
+        """The node first."""
+        self._server.start()
+        super().start()
+
+    def stop(self) -> None:
+        """fail2ban first."""
+        super().stop()
+        self._server.stop()
 
 
 def holds(shell: Shell, rival: Rival, count: int) -> bool:

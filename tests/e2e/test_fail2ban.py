@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from p2pfw.demo.lab import Host, Lab
+from tests.scale import trials
 
-ACTION = Path(__file__).parents[2] / "contrib/fail2ban/action.d/p2pfw.conf"
+ACTIONS = Path(__file__).parents[2] / "contrib/fail2ban/action.d"
 FILTERS = Path("/etc/fail2ban/filter.d")
 PATIENCE = 60.0
 """Seconds for what must happen; only a failing test waits that long."""
@@ -25,8 +26,8 @@ BANTIME = 3_600
 class Machine:
     """A host with a node and a fail2ban server, each with its own files."""
 
-    def __init__(self, host: Host, folder: Path) -> None:
-        self.host, self.folder = host, folder
+    def __init__(self, host: Host, folder: Path, action: str) -> None:
+        self.host, self.folder, self.action = host, folder, action
         self.config = folder / "p2pfw.toml"
         self.log = folder / "auth.log"
         self.log.touch()
@@ -39,7 +40,7 @@ class Machine:
         self.p2pfw("init", "--name", "victim")
         drop_in = self.folder / "conf.d" / "test.toml"
         drop_in.parent.mkdir()
-        drop_in.write_text('[api]\nhttp = ""\n[enforcer]\nbackend = "dryrun"\n')
+        drop_in.write_text(f'[api]\nsocket = "{self.folder}/api.sock"\nhttp = ""\n[enforcer]\nbackend = "dryrun"\n')
         with (self.folder / "node.log").open("wb") as log:
             self.node = self.host.popen(self._argv("run"), stderr=log)
         _wait(lambda: self.p2pfw("status").returncode == 0)
@@ -47,7 +48,7 @@ class Machine:
     def _write_jail(self) -> None:
         etc = self.folder / "fail2ban"
         (etc / "action.d").mkdir(parents=True)
-        shutil.copy(ACTION, etc / "action.d")
+        shutil.copy(ACTIONS / self.action, etc / "action.d")
         (etc / "filter.d").symlink_to(FILTERS)
         (etc / "fail2ban.conf").write_text(
             f"[Definition]\nloglevel = INFO\nlogtarget = {self.folder}/fail2ban.log\nsyslogsocket = auto\n"
@@ -55,10 +56,12 @@ class Machine:
             f"socket = {self.folder}/f.sock\npidfile = {self.folder}/f.pid\ndbfile = {self.folder}/f.sqlite3\n"
             "dbpurgeage = 1d\n[Thread]\nstacksize = 0\n"
         )
-        command = " ".join(self._argv())
+        called = f'p2pfw[category=ssh, p2pfw="{" ".join(self._argv())}"]'
+        if self.action == "p2pfw.py":
+            called = f'p2pfw.py[category=ssh, socket="{self.folder}/api.sock"]'
         (etc / "jail.conf").write_text(
             "[DEFAULT]\nbackend = polling\nusedns = no\nignoreself = false\n"
-            f'action = p2pfw[category=ssh, p2pfw="{command}"]\n'
+            f"action = {called}\n"
             f"[sshd]\nenabled = true\nfilter = sshd\nlogpath = {self.log}\nmaxretry = 3\nfindtime = 600\n"
             f"bantime = {BANTIME}\n"
             f"[forever]\nenabled = true\nfilter = sshd\nlogpath = {self.log}\nmaxretry = 99\nbantime = -1\n"
@@ -109,6 +112,14 @@ class Machine:
         """How many the node holds."""
         return json.loads(self.p2pfw("--json", "status").stdout)["announcements"]
 
+    def adopted(self) -> int:
+        """How many prefixes the node has adopted."""
+        return json.loads(self.p2pfw("--json", "status").stdout)["adopted"]
+
+    def banned(self) -> int:
+        """How many fail2ban has in its jail."""
+        return self.client("get", "sshd", "banip").stdout.count(".") // 3
+
     def errors(self) -> list[str]:
         """What fail2ban complained about."""
         return [line for line in (self.folder / "fail2ban.log").read_text().splitlines() if " ERROR " in line]
@@ -117,12 +128,12 @@ class Machine:
         return [sys.executable, "-m", "p2pfw", "-c", str(self.config), *argv]
 
 
-@pytest.fixture
-def machine(lab: Lab, tmp_path: Path) -> Iterator[Machine]:
-    """Started."""
+@pytest.fixture(params=["p2pfw.conf", "p2pfw.py"])
+def machine(lab: Lab, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """Started, with one of the two actions."""
     if shutil.which("fail2ban-server") is None:
         pytest.skip("fail2ban is not installed (Debian package fail2ban)")
-    made = Machine(lab.host("victim"), tmp_path)
+    made = Machine(lab.host("victim"), tmp_path, request.param)
     made.start()
     try:
         yield made
@@ -132,8 +143,8 @@ def machine(lab: Lab, tmp_path: Path) -> Iterator[Machine]:
         made.node.wait(PATIENCE)
 
 
-def _wait(fact: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
+def _wait(fact: Callable[[], bool], patience: float = PATIENCE) -> None:
+    end = time.monotonic() + patience
     while not fact():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.05)
@@ -215,4 +226,27 @@ def test_a_ban_that_ended_by_itself_is_no_error_to_unban(machine: Machine):
     machine.client("set", "sshd", "unbanip", "203.0.113.9")
 
     _wait(lambda: "Unban 203.0.113.9" in (machine.folder / "fail2ban.log").read_text())
+    assert machine.errors() == []
+
+
+@pytest.mark.parametrize("machine", ["p2pfw.py"], indirect=True)
+def test_a_restart_with_many_bans_announces_nothing_again(machine: Machine, figure: Callable[[str], None]):
+    """The bans come in calls of 500, as fail2ban-client takes them; every one is blocked, and stays."""
+    count = trials(1_000, 10_000)
+    addresses = [f"203.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}" for number in range(256, count + 256)]
+    began = time.monotonic()
+    for at in range(0, count, 500):
+        machine.client("set", "sshd", "banip", *addresses[at : at + 500])
+    _wait(lambda: machine.adopted() == count, patience=600)
+    banned = time.monotonic() - began
+    before = machine.announcements()
+
+    machine.stop()
+    began = time.monotonic()
+    machine.start()
+    _wait(lambda: machine.banned() == count, patience=600)
+    figure(f"{count} bans by fail2ban {banned:.1f} s, its restart with them {time.monotonic() - began:.1f} s")
+
+    assert machine.adopted() == count
+    assert machine.announcements() == before
     assert machine.errors() == []
