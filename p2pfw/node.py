@@ -223,6 +223,7 @@ class Node:
             trusting=node.trusting,
             advising=node.advising,
             api_tokens=node.tokens,
+            measuring=node.measuring,
             event_ring=node.events,
             reloader=reloading.reload,
         )

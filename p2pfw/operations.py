@@ -5,7 +5,7 @@ FirewallError (503), NotAllowed is web's own business. Methods that change somet
 where the docstring says so, once the kernel has it.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -70,6 +70,10 @@ class Operations(Protocol):
 
     def status(self) -> schema.Status:
         """One screen of state; true at this instant."""
+        ...
+
+    def measures(self) -> "Measures":
+        """What is counted and measured since the start, for metrics."""
         ...
 
     def ready(self) -> str:
@@ -271,6 +275,43 @@ class TrustOperations(Protocol):
     async def sign_charter(self, request: schema.CharterSign) -> schema.CharterView:
         """Sign with the owner's key that is at hand, and gossip."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """How many of what was measured were at most as large as each bound, and last: how many there were."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
+    """Sum of all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """What metrics say beyond the status. Counts are since the start; families are "ipv4" and "ipv6"."""
+
+    entries: Mapping[tuple[str, str], int]
+    """Prefixes by (family, state): adopted, installed, held, refused."""
+    announcements: Mapping[str, int]
+    """By what became of them: own, recorded, duplicate, refused."""
+    verdicts: Mapping[tuple[str, str], int]
+    """Given, by (adopted, held, refused or released, reason)."""
+    peers: Mapping[str, bool]
+    """By name, at most MOST_PEERS: whether there is a session."""
+    received: int
+    sent: int
+    """Bytes of sessions with peers."""
+    propagation: Distribution
+    """Seconds from an origin's stamp, by its clock, until the announcement was recorded here."""
+    sync: Distribution
+    """Seconds from a verdict until the kernel had it."""
+    sync_failures: int
+    dropped_packets: Mapping[str, int]
+    dropped_bytes: Mapping[str, int]
+    """By family."""
+    feeds: Mapping[str, tuple[int, int]]
+    """By name: Unix seconds of the last success, 0: none yet; entries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

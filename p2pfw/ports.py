@@ -627,6 +627,10 @@ class Transport(Protocol):
         """None when it is over."""
         ...
 
+    def traffic(self) -> tuple[int, int]:
+        """Bytes of sealed frames in and out of all sessions since the start, those that are over included."""
+        ...
+
     def dialling(self) -> list[DialState]:
         """The state of each target."""
         ...

@@ -16,6 +16,7 @@ from p2pfw.app.explaining import Explaining
 from p2pfw.app.health import Health
 from p2pfw.app.importing import Importing
 from p2pfw.app.invitations import Desk
+from p2pfw.app.measuring import Measuring
 from p2pfw.app.mode import Modes
 from p2pfw.app.ownblocks import OwnBlocks
 from p2pfw.app.owning import Owning
@@ -29,7 +30,7 @@ from p2pfw.app.unblocking import Unblocking
 from p2pfw.app.views import Views
 from p2pfw.app.whitelisting import Whitelisting
 from p2pfw.core.prefix import Prefix, PrefixKey
-from p2pfw.operations import AdoptedRow, Caller, Granted, OwnBlock
+from p2pfw.operations import AdoptedRow, Caller, Granted, Measures, OwnBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class Application:
     trusting: Trusting
     advising: Advising
     api_tokens: Tokens
+    measuring: Measuring
     reloader: Callable[[], Awaitable[schema.ReloadAnswer]]
 
     # --- reading ---------------------------------------------------------------------------------------------------
@@ -71,6 +73,10 @@ class Application:
     def status(self) -> schema.Status:
         """See operations."""
         return self.views.status()
+
+    def measures(self) -> Measures:
+        """See operations."""
+        return self.measuring.measures()
 
     def ready(self) -> str:
         """See operations."""

@@ -24,6 +24,8 @@ from p2pfw.app.invitations import Place
 from p2pfw.app.joining import Invitations, Ourselves
 from p2pfw.app.judging import Judging
 from p2pfw.app.kit import Kit
+from p2pfw.app.measuring import Measuring
+from p2pfw.app.measuring import Sources as Counted
 from p2pfw.app.mode import Modes
 from p2pfw.app.originating import Originator
 from p2pfw.app.ownblocks import OwnBlocks
@@ -218,6 +220,14 @@ class Assembly:
             modes=self.modes, peering=self.peering, names=self.book, refusals=self.refusals, health=self.health
         )
         self.views = Views(kit, card, sources)
+        counted = Counted(
+            gossip=self.gossip,
+            recording=self.recording,
+            peering=self.peering,
+            peers=self.peers,
+            feeding=self.feeding,
+        )
+        self.measuring = Measuring(kit, counted)
         self.explaining = Explaining(self.domain, self.book, self.enforcing, config.enforcer.set_prefix)
         self.advising = Advising(self.domain, self.book, kit.clock)
         self.trusting = Trusting(
@@ -250,6 +260,7 @@ class Assembly:
 
     def _said(self, one: Announcement) -> None:
         """This node announced something: it is on disk; record it here and hand it on."""
+        self.measuring.own += 1
         try:
             outcome = self.domain.record_own(one)
         except PeerError as error:  # what is said was checked for before; on disk it does no harm

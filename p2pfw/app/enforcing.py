@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
 from p2pfw.app.comparing import differences
+from p2pfw.app.counters import SyncTimes
 from p2pfw.app.drift import Drift
 from p2pfw.app.events import Events
 from p2pfw.app.pace import Pace
@@ -58,6 +59,7 @@ class Enforcing:
         self.rights_error = ""
         self._drift = Drift(events)
         self.shortage = Shortage(settings.max_entries)
+        self.sync = SyncTimes()
         self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
         self.on_revert: Callable[[], Awaitable[None]] | None = None
         self._dirty: set[int] = set()
@@ -85,6 +87,7 @@ class Enforcing:
         # A comparison that is still to come finds them by itself: after a start, nearly all are in the kernel already.
         if self.mode is Mode.ENFORCE and (self._comparing or not self._compare):
             self._dirty.update(keys)
+            self.sync.waits(self._clock.monotonic())
         if more and len(self._dirty) < GATHER:
             self._ticket += 1
             return self._ticket
@@ -232,6 +235,7 @@ class Enforcing:
             log.error("enforcement failed", extra={"error": str(error)})
             self._events.tell("enforcement-failed", reason=str(error))
         self._failures += 1
+        self.sync.failures += 1
         self.last_error = str(error)
         self._compare, self._ruled = True, False
         self._started = self._started and not isinstance(error, (MissingProgramError, PrivilegeError))
@@ -251,6 +255,7 @@ class Enforcing:
 
     async def _observe(self) -> None:
         self._dirty.clear()
+        self.sync.dropped()
         if self._released:
             return
         try:
@@ -344,29 +349,28 @@ class Enforcing:
         except FirewallError:
             self._dirty |= keys
             raise
+        if not self._dirty:
+            self.sync.done(self._clock.monotonic())
 
     async def _apply(self, keys: set[int]) -> None:
-        pace = Pace(self._clock)
-        add: dict[int, int] = {}
-        remove: list[int] = []
+        self.shortage.wrote(keys, await self._firewall.apply(*await self._ends(keys)))
+
+    async def _replace(self) -> None:
+        keys = await self.shortage.in_order(self._wanted, self._clock, Pace(self._clock))
+        block, _ = await self._ends(keys)
+        self.shortage.replaced(await self._firewall.replace(block))
+
+    async def _ends(self, keys: Iterable[int]) -> tuple[dict[int, int], list[int]]:
+        """What these are to be in the kernel: there until then; or gone."""
+        pace, there, gone = Pace(self._clock), dict[int, int](), list[int]()
         for key in keys:
             until = self._end(key)
             if until is None:
-                remove.append(key)
+                gone.append(key)
             else:
-                add[key] = until
+                there[key] = until
             await pace.step()
-        self.shortage.wrote(keys, await self._firewall.apply(add, remove))
-
-    async def _replace(self) -> None:
-        pace = Pace(self._clock)
-        block: dict[int, int] = {}
-        for key in await self.shortage.in_order(self._wanted, self._clock, pace):
-            until = self._end(key)
-            if until is not None:
-                block[key] = until
-            await pace.step()
-        self.shortage.replaced(await self._firewall.replace(block))
+        return there, gone
 
     async def _check(self) -> None:
         self._checked, self._unseen = self._clock.monotonic(), False

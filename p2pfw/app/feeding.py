@@ -269,6 +269,10 @@ class Feeding:
             self._events.tell("feed-recovered", feed=one.feed.name)
             log.info("feed recovered", extra={"feed": one.feed.name})
 
+    def states(self) -> dict[str, tuple[int, int]]:
+        """By name: when it was last taken in (Unix seconds, 0: never), and how many entries it has."""
+        return {name: (one.fetched, len(one.listed)) for name, one in self._feeds.items()}
+
     def lines(self) -> Iterator[schema.HealthLine]:
         """What the operator should know of feeds."""
         for one in self._feeds.values():

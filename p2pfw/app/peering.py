@@ -137,6 +137,8 @@ class Peering:
         self._joiners: set[int] = set()
         self._asking: _Asking | None = None
         self._refused_at = float("-inf")
+        self.not_counted = 0
+        """Announcements and other things of peers that did not count."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
 
@@ -323,6 +325,7 @@ class Peering:
             self.transport.send(session, data, send_class)
 
     def _count(self, refused: Refused) -> None:
+        self.not_counted += 1
         self._refusals.add(refused.error.reason)
         if refused.error.blame:
             session = self._sessions.get(refused.peer)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from p2pfw.app.announcing import Announcing
+from p2pfw.app.counters import PROPAGATION, Histogram
 from p2pfw.app.kit import Kit
-from p2pfw.app.originating import Document, Originator, put_announcement
+from p2pfw.app.originating import MILLISECONDS, Document, Originator, put_announcement
 from p2pfw.app.peerbook import PeerBook
 from p2pfw.core.announcement import Announcement, Kind, RawAnnouncement, lifetime, records
 from p2pfw.core.gossip.events import Recorded
@@ -47,6 +48,7 @@ class Recording:
         self.on_worth: Callable[[], None] | None = None
         self._charters = 0
         self.arrived = 0
+        self.propagation = Histogram(PROPAGATION)
         self._proof: RawAnnouncement | None = None
         """The announcement whose consequences are being drawn."""
         self.pardoned: set[PrefixKey] = set()
@@ -57,6 +59,7 @@ class Recording:
         one = outcome.announcement
         self._proof = one.raw
         self.arrived += 1
+        self.propagation.add(self._clock.now() - one.header.created_ms / MILLISECONDS)
         if outcome.kept:
             self._store.post(put_announcement(one.raw, one, self._domain.now()))
         self._judging.dirty(outcome.dirty)

@@ -19,7 +19,6 @@ from p2pfw.core.explain import Explanation
 from p2pfw.core.flips import FlipLimiter
 from p2pfw.core.identity import NodeId
 from p2pfw.core.packed import (
-    WORDS,
     Change,
     Word,
     code,
@@ -37,6 +36,7 @@ from p2pfw.core.policy import NOBODY, Policy
 from p2pfw.core.prefix import PrefixKey, is_v6
 from p2pfw.core.prefixmap import PrefixMap
 from p2pfw.core.statement import Statement
+from p2pfw.core.tally import Tally
 from p2pfw.core.verdict import Decision, Reason, Verdict
 from p2pfw.core.voices import THRESHOLDS, VOICES_NEEDED
 from p2pfw.core.wheel import Wheel
@@ -71,8 +71,7 @@ class Adoption:
         """Grows whenever what is adopted, why, or until when, changes."""
         self._statements_of = statements_of
         self._verdicts: PrefixMap[int] = PrefixMap()
-        self._counts = [0] * len(WORDS)
-        self._families = [0, 0]
+        self.tally = Tally()
         self._dirty: dict[PrefixKey, None] = {}
         # In order: what was said together is judged together, which the ledger and the policy answer faster.
         self._sweep: list[PrefixKey] = []
@@ -308,18 +307,16 @@ class Adoption:
         if self._before:
             self._before.discard(key)
             self._before = self._before or set()  # an emptied set keeps its table: megabytes after a start
-        if old is not None:
-            self._counts[code_of(old)] -= 1
         if new is None:
             self._verdicts.delete(key)
         else:
-            self._counts[code_of(new)] += 1
             self._verdicts.set(key, new)
             if review_of(new) not in (0, review_of(old)):
                 self._wheel.put(review_of(new), key)
-        self._families[is_v6(key)] += is_adopted(new) - is_adopted(old)
+        self.tally.moved(old, new, six=is_v6(key))
         if not differ(old, new):
             return None
+        self.tally.told(new)
         blocked = new is not None and is_adopted(new)
         if blocked or is_adopted(old):
             self.generation += 1
@@ -386,18 +383,13 @@ class Adoption:
             if word is not None:
                 yield key, word
 
-    @property
-    def counts(self) -> dict[tuple[Decision, Reason], int]:
-        """How many prefixes there are of each verdict."""
-        return {WORDS[verdict]: count for verdict, count in enumerate(self._counts) if count}
-
     def count(self, decision: Decision) -> int:
         """How many prefixes have this decision."""
-        return sum(count for verdict, count in self.counts.items() if verdict[0] is decision)
+        return sum(self.tally.by_family(decision))
 
     def families(self) -> tuple[int, int]:
         """How many adopted prefixes there are of IPv4 and of IPv6."""
-        return self._families[0], self._families[1]
+        return self.tally.adopted()
 
     @property
     def over_budget(self) -> Mapping[NodeId, int]:

@@ -60,6 +60,7 @@ class Registry:
         self._by_node: dict[NodeId, Linked] = {}
         self._bans: dict[NodeId, tuple[float, str]] = {}
         self._number = 0
+        self._past_in = self._past_out = 0
         self.stopping = False
         """True: nobody is let in any more."""
 
@@ -87,9 +88,18 @@ class Registry:
 
     def remove(self, link: Linked) -> None:
         """It is over."""
-        self._links.pop(link.peer.number, None)
+        if self._links.pop(link.peer.number, None) is not None:
+            past = link.stats()
+            self._past_in += past.bytes_in
+            self._past_out += past.bytes_out
         if self._by_node.get(link.peer.node) is link:
             del self._by_node[link.peer.node]
+
+    def traffic(self) -> tuple[int, int]:
+        """Bytes in and out of all sessions since the start, those that are over included."""
+        open_now = [link.stats() for link in self._links.values()]
+        received = self._past_in + sum(one.bytes_in for one in open_now)
+        return received, self._past_out + sum(one.bytes_out for one in open_now)
 
     def admit(self, proof: PeerProof) -> None:
         """AdmissionError when this peer is banned, or the listener does not want it."""

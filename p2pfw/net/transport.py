@@ -87,6 +87,10 @@ class WebsocketTransport:
         link = self._registry.link(session.number)
         return link.stats() if link is not None else None
 
+    def traffic(self) -> tuple[int, int]:
+        """Bytes in and out of all sessions since the start."""
+        return self._registry.traffic()
+
     def dialling(self) -> list[DialState]:
         """How calling each target goes."""
         return self._dialer.states()

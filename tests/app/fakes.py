@@ -468,6 +468,9 @@ class FakeTransport:
             return None
         return SessionStats(opened=START, bytes_in=1, bytes_out=2, frames_in=3, frames_out=self.sent, queued=0)
 
+    def traffic(self) -> tuple[int, int]:
+        return len(self.open), 2 * len(self.open)
+
     def dialling(self) -> list[DialState]:
         urls = {session.url for session in self.open}
         return [

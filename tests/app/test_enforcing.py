@@ -640,3 +640,32 @@ async def test_a_worker_that_only_watches_rests(monkeypatch):
     work.cancel()
 
     assert turns == 0
+
+
+async def test_how_long_a_change_waited_for_the_kernel_is_measured_through_failures():
+    """From the first change that waits; a batch is one measurement, and the time of its failures is part of it."""
+    bench = Bench()
+    await bench.steps()
+    bench.firewall.fail(FirewallError("busy"))
+    bench.want(1)
+    await bench.worker.step()
+    bench.clock.pass_time(3.0)
+    bench.want(2)
+    assert (bench.worker.sync.failures, bench.worker.sync.taken.snapshot().counts[-1]) == (1, 0)
+
+    await bench.worker.step()
+
+    found = bench.worker.sync.taken.snapshot()
+    assert (found.counts[-1], found.total) == (1, 3.0)
+
+
+async def test_what_nobody_wants_in_the_kernel_any_more_is_not_measured():
+    """Observe: the change that waited will never be there."""
+    bench = Bench()
+    await bench.steps()
+    bench.want(1)
+    bench.worker.mode = Mode.OBSERVE
+    await bench.worker.step()
+    bench.worker.sync.done(bench.clock.monotonic())
+
+    assert bench.worker.sync.taken.snapshot().counts[-1] == 0

@@ -168,6 +168,7 @@ class Running:
             trusting=node.trusting,
             advising=node.advising,
             api_tokens=node.tokens,
+            measuring=node.measuring,
             event_ring=node.events,
             reloader=self.reloading.reload,
         )

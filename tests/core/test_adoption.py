@@ -154,7 +154,10 @@ class Twin(RuleBasedStateMachine):
     @invariant()
     def the_counts_are_right(self):
         words = [word for _, word in self.adoption.verdicts()]
-        assert self.adoption.counts == Counter((word.decision, word.reason) for word in words)
+        assert self.adoption.tally.counts == Counter((word.decision, word.reason) for word in words)
+        for decision in Decision:
+            six = sum(is_v6(found) for found, word in self.adoption.verdicts() if word.decision is decision)
+            assert self.adoption.tally.by_family(decision) == (self.adoption.count(decision) - six, six)
         assert self.adoption.count(Decision.ADOPT) == len(self.wanted)
         six = sum(is_v6(prefix) for prefix in self.wanted)
         assert self.adoption.families() == (len(self.wanted) - six, six)
@@ -629,3 +632,18 @@ def test_the_score_says_who_finds_room_first():
 
     assert scores[0] < scores[1] < scores[2]
     assert scores[2] == float("inf")
+
+
+def test_verdicts_given_are_counted_as_they_change():
+    """Once each time that a prefix gets another; that nothing is said any more is counted by itself."""
+    book, adoption = made(a=0.95)
+    book.say(HOST, said("a"))
+    judged(adoption, book, HOST)
+    judged(adoption, book, HOST)
+    assert (list(adoption.tally.given.values()), adoption.tally.released) == ([1], 0)
+
+    book.say(HOST)
+    judged(adoption, book, HOST)
+    judged(adoption, book, HOST)
+
+    assert (list(adoption.tally.given.values()), adoption.tally.released) == ([1], 1)

@@ -106,7 +106,7 @@ def test_a_flood_of_one_owner_is_held_and_another_owners_block_is_not():
     judged(adoption, book, other)
 
     assert adoption.count(Decision.ADOPT) == 1_800 + 1
-    assert adoption.counts[Decision.HOLD, Reason.LIMIT] == 2_200
+    assert adoption.tally.counts[Decision.HOLD, Reason.LIMIT] == 2_200
     usage = adoption.allowances.usage(owner("a"), NOW)
     assert (usage.surges, usage.asked, usage.held) == (True, 4_000, 2_200)
 
@@ -273,7 +273,7 @@ def test_the_accounts_are_what_a_count_of_everything_gives():
 
     counted = {name: adoption.allowances.usage(owner(name), NOW).prefixes for name in names}
     assert counted == used
-    held = sum(adoption.counts.get((Decision.HOLD, reason), 0) for reason in (Reason.LIMIT, Reason.DENSITY))
+    held = sum(adoption.tally.counts.get((Decision.HOLD, reason), 0) for reason in (Reason.LIMIT, Reason.DENSITY))
     assert adoption.allowances.held <= held
 
 

@@ -6,7 +6,7 @@ from p2pfw.errors import AdmissionError
 from p2pfw.net import registry as module
 from p2pfw.net.limits import Limits
 from p2pfw.net.registry import Registry
-from p2pfw.ports import PeerProof, PeerSession
+from p2pfw.ports import PeerProof, PeerSession, SessionStats
 from tests.net.harness import FixedCredentials, Recorder, key, ordered
 
 SMALL, LARGE = (key(name) for name in ordered("a", "b"))
@@ -43,6 +43,9 @@ class FakeLink:
 
     def finish(self):
         self._registry.remove(self)
+
+    def stats(self):
+        return SessionStats(opened=0.0, bytes_in=10, bytes_out=3, frames_in=1, frames_out=1, queued=0)
 
 
 def register(me):
@@ -143,3 +146,17 @@ def test_stopping_node_lets_nobody_in():
     with pytest.raises(AdmissionError) as caught:
         registry.admit(proof(LARGE.public_key))
     assert caught.value.code == "stopping"
+
+
+def test_bytes_of_ended_sessions_count_on():
+    """A counter never falls, and a link that is taken off twice counts once."""
+    registry = register(SMALL)
+    links = [FakeLink(registry, node, inbound=True) for node in (LARGE, key("c"))]
+    for link in links:
+        registry.add(link)
+    assert registry.traffic() == (20, 6)
+
+    registry.remove(links[0])
+    registry.remove(links[0])
+
+    assert registry.traffic() == (20, 6)

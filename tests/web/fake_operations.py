@@ -16,7 +16,7 @@ from p2pfw.core.presets import parse_trust
 from p2pfw.core.records import Category
 from p2pfw.core.times import ending, rfc3339
 from p2pfw.errors import ConflictError, InputError, NotAcceptableError, NotFoundError
-from p2pfw.operations import AdoptedRow, Caller, Granted, OwnBlock
+from p2pfw.operations import AdoptedRow, Caller, Distribution, Granted, Measures, OwnBlock
 
 NOW = 1_800_000_000
 NODE_ID = "p2pfw1node"
@@ -128,6 +128,24 @@ class FakeOperations:
             generation=self.changes,
             drift={"rule": 1},
             refusals={"bad-signature": 2},
+        )
+
+    def measures(self) -> Measures:
+        nothing = Distribution(bounds=(0.1, 1.0), counts=(1, 2, 3), total=4.5)
+        kept = {"adopted": len(self.blocks), "installed": self.status().installed, "held": 0, "refused": 0}
+        return Measures(
+            entries={("ipv4", state): count for state, count in kept.items()} | {("ipv6", state): 0 for state in kept},
+            announcements={"own": self.changes, "recorded": 5, "duplicate": 6, "refused": 7},
+            verdicts={("adopted", "operator"): len(self.blocks)},
+            peers={name: view.state == "connected" for name, view in self.known_peers.items()},
+            received=1_000,
+            sent=2_000,
+            propagation=nothing,
+            sync=nothing,
+            sync_failures=1,
+            dropped_packets={"ipv4": 8, "ipv6": 9},
+            dropped_bytes={"ipv4": 80, "ipv6": 90},
+            feeds={"drop": (NOW, 3)},
         )
 
     def ready(self) -> str:
