@@ -11,6 +11,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from p2pfw.core.localrule import LocalRule
 from p2pfw.core.prefix import PrefixKey
 
 if TYPE_CHECKING:  # the enforcer's process knows some of these ports, and no cryptography
@@ -64,6 +65,8 @@ class KernelReport:
     bytes4: int = 0
     bytes6: int = 0
     """And their bytes."""
+    local_error: str = ""
+    """Why the local rules could not be looked at, or put right."""
     faults: tuple[str, ...] = ()
     """What is wrong and was left so, in the words of `repaired`: only where a check was asked not to repair."""
 
@@ -129,6 +132,17 @@ class Firewall(Protocol):
 
     async def release(self) -> None:
         """Remove the rules, then the sets: the firewall is as it was before us."""
+        ...
+
+    async def local(self, wanted: Sequence[LocalRule]) -> Mapping[LocalRule, str]:
+        """Chains of our own hold exactly these rules, in this order; `check` keeps them so, `release` removes them.
+
+        Rule → why whoever guards the kernel never lets it in, in words.
+        """
+        ...
+
+    async def local_counters(self) -> dict[LocalRule, tuple[int, int]]:
+        """(packets, bytes) of the local rules that the kernel has."""
         ...
 
     async def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
@@ -255,6 +269,21 @@ class FeedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """One local rule; `until` 0: no end; `from_key` and `to_key` 0: any address."""
+
+    chain: str
+    target: str
+    in_interface: str
+    out_interface: str
+    from_key: int
+    to_key: int
+    until: int
+    added: int
+    """A greater number stands further ahead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceRow:
     """What this node has seen of one owner (core.evidence), as it stood at `at`."""
 
@@ -308,7 +337,18 @@ class TokenRow:
     used: int
 
 
-Kept = AllowRow | LocalRow | IntentionRow | PeerRow | InviteRow | FeedRow | EvidenceRow | ObservationRow | TokenRow
+Kept = (
+    AllowRow
+    | LocalRow
+    | IntentionRow
+    | PeerRow
+    | InviteRow
+    | FeedRow
+    | EvidenceRow
+    | ObservationRow
+    | TokenRow
+    | RuleRow
+)
 """Every kind of row."""
 
 

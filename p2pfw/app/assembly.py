@@ -24,6 +24,7 @@ from p2pfw.app.invitations import Place
 from p2pfw.app.joining import Invitations, Ourselves
 from p2pfw.app.judging import Judging
 from p2pfw.app.kit import Kit
+from p2pfw.app.localrules import LocalRules
 from p2pfw.app.measuring import Measuring
 from p2pfw.app.measuring import Sources as Counted
 from p2pfw.app.mode import Modes
@@ -198,6 +199,7 @@ class Assembly:
         self.blocking = Blocking(kit, self.announcing)
         self.ownblocks = OwnBlocks(kit, self.announcing)
         self.witnessing = Witnessing(kit, self.book, self.blocking)
+        self.rules = LocalRules(kit)
         self.unblocking = Unblocking(kit, self.announcing, self.book)
         self.importing = Importing(kit, self.announcing, self.originator, self.blocking)
         self.modes = Modes(self.enforcing, kit.store, kit.clock, Mode(config.enforcer.mode.value))
@@ -217,7 +219,12 @@ class Assembly:
             instance=self.ports.random.randbytes(6).hex(),
         )
         sources = Sources(
-            modes=self.modes, peering=self.peering, names=self.book, refusals=self.refusals, health=self.health
+            modes=self.modes,
+            peering=self.peering,
+            names=self.book,
+            refusals=self.refusals,
+            health=self.health,
+            rules=self.rules,
         )
         self.views = Views(kit, card, sources)
         counted = Counted(

@@ -14,10 +14,12 @@ from p2pfw.app.comparing import differences
 from p2pfw.app.counters import SyncTimes
 from p2pfw.app.drift import Drift
 from p2pfw.app.events import Events
+from p2pfw.app.installing import LocalInstalling
 from p2pfw.app.pace import Pace
 from p2pfw.app.shortage import Shortage
 from p2pfw.app.wanted import Mode, Trial, Wanted
 from p2pfw.config import Enforcer as Settings
+from p2pfw.core.localrule import LocalRule
 from p2pfw.core.plan import kernel_end
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 from p2pfw.ports import Clock, Firewall, FirewallSurvey, KernelReport
@@ -60,6 +62,7 @@ class Enforcing:
         self._drift = Drift(events)
         self.shortage = Shortage(settings.max_entries)
         self.sync = SyncTimes()
+        self.local = LocalInstalling(firewall)
         self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
         self.on_revert: Callable[[], Awaitable[None]] | None = None
         self._dirty: set[int] = set()
@@ -103,6 +106,11 @@ class Enforcing:
         self._allow_dirty = True
         return self._nudge()
 
+    def local_changed(self) -> int:
+        """The local rules are others. Returns a ticket for `settle`."""
+        self.local.dirty = True
+        return self._nudge()
+
     def time_changed(self) -> int:
         """The clock is another one: every end in the kernel is compared with it. Returns a ticket for `settle`."""
         self._compare = True
@@ -125,7 +133,7 @@ class Enforcing:
         self.last_error, self._failures = "", 0
         self._compare = mode is Mode.ENFORCE
         self._released = False
-        self._allow_dirty = True
+        self._allow_dirty = self.local.dirty = True
         if previous is not mode:
             self._events.tell("mode", reason=mode.value, reverts_at=trial.reverts_at if trial else None)
         return await self.settle(self._nudge())
@@ -172,6 +180,10 @@ class Enforcing:
     async def tallies(self) -> dict[int, tuple[int, int]]:
         """(packets, bytes) of the entries that dropped something; none where nothing is enforced. FirewallError."""
         return await self._firewall.tallies() if self.mode is Mode.ENFORCE and self._started else {}
+
+    async def local_counters(self) -> dict[LocalRule, tuple[int, int]]:
+        """(packets, bytes) of the local rules that the kernel has. FirewallError."""
+        return await self._firewall.local_counters() if self.mode is Mode.ENFORCE and self._started else {}
 
     async def survey(self) -> FirewallSurvey:
         """What is around our rules, for a self-check; nothing while nothing is enforced."""
@@ -237,7 +249,7 @@ class Enforcing:
         self._failures += 1
         self.sync.failures += 1
         self.last_error = str(error)
-        self._compare, self._ruled = True, False
+        self._compare, self._ruled, self.local.dirty = True, False, True
         self._started = self._started and not isinstance(error, (MissingProgramError, PrivilegeError))
         await self._tell_waiting()
 
@@ -279,6 +291,8 @@ class Enforcing:
         if self._allow_dirty:
             self._allow_dirty = False
             await self._guard_allow()
+            self.local.allow_changed()
+        await self.local.follow()
         if self._compare:
             await self._read_and_compare()
         if self._dirty:
@@ -382,6 +396,7 @@ class Enforcing:
                 return
         self.report = await self._firewall.check(*expected)
         self._drift.repaired(self.report.repaired, self._checked)
+        self.local.dirty = self.local.dirty or bool(self.report.local_error)
         self._ruled = self.report.enforcing or bool(self.report.waiting)  # taken out past us (panic): asked for anew
         if self.report.membership_suspect:
             self._compare = True

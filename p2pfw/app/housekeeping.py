@@ -40,7 +40,7 @@ class Housekeeping:
         self._timekeeping = Timekeeping(node)
         self._counted = self._looked = float("-inf")
         self._adopted: dict[str, int] = {}
-        node.health.complaints += [self._store_lines, self._voice_lines]
+        node.health.complaints += [self._store_lines, self._voice_lines, node.rules.lines]
 
     async def run(self) -> None:
         """Every second, for ever."""
@@ -56,6 +56,7 @@ class Housekeeping:
             node.ports.store.post(DropAnnouncements(ids=dropped.ids))
         node.judging.dirty([*dropped.dirty, *node.domain.local.tick(now), *node.domain.waiting.tick(now)])
         node.whitelisting.prune(now)
+        node.rules.tick(now)
         node.witnessing.tick(now)
         self._keep_adopted()
         self._send_strangers_away()

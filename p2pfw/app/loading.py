@@ -37,6 +37,7 @@ from p2pfw.ports import (
     LocalRow,
     ObservationRow,
     PeerRow,
+    RuleRow,
     Setting,
     TokenRow,
 )
@@ -64,6 +65,7 @@ async def load(node: Assembly, settings: dict[str, object], *, alone: bool) -> C
     node.whitelisting.load(node.ports.store.rows(AllowRow))
     node.invitations.load(node.ports.store.rows(InviteRow))
     node.tokens.load(node.ports.store.rows(TokenRow))
+    node.rules.load(node.ports.store.rows(RuleRow))
     _load_local(node)
     skipped = await _load_announcements(node)
     node.book.resolve()

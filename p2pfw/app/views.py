@@ -4,7 +4,7 @@ The listing of very many lets the loop turn while it looks: each of its entries 
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,6 +51,8 @@ class Sources:
     names: Names
     refusals: Refusals
     health: Health
+    rules: Sized
+    """The local rules."""
 
 
 class Views:
@@ -59,7 +61,7 @@ class Views:
     def __init__(self, kit: Kit, me: Card, sources: Sources) -> None:
         self._domain, self._enforcing, self._clock, self._me = kit.domain, kit.enforcing, kit.clock, me
         self._modes, self._peering, self._names = sources.modes, sources.peering, sources.names
-        self._refusals, self._health = sources.refusals, sources.health
+        self._refusals, self._health, self._rules = sources.refusals, sources.health, sources.rules
         self.not_carried: Callable[[], list[str]] = list
         self.configured: Callable[[], int] = int
 
@@ -88,6 +90,7 @@ class Views:
             announcements=counts.announcements,
             entries=counts.entries,
             whitelist=len(domain.whitelist),
+            local_rules=len(self._rules),
             peers=len(self._peering.sessions),
             peers_configured=self.configured(),
             fleet=max(1, len(domain.directory.nodes_of(domain.me.owner, now))),

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Final
 
 from p2pfw.core.prefix import PrefixKey, is_v6, key_text
+from p2pfw.core.ranges import is_canonical
 from p2pfw.errors import InputError
 
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9_.@-]{1,15}\+?|\+?")
@@ -54,10 +55,18 @@ class LocalRule:
         if self.out_interface and self.chain is Chain.INPUT:
             raise InputError("what comes in goes to no interface", field="interface")
         keys = [key for key in (self.source, self.destination) if key is not None]
+        if not all(is_canonical(key) and key & 0xFF for key in keys):
+            raise InputError("a rule is about a canonical network, and not about everything", field="address")
         if not keys:
             raise InputError("a rule names an address", field="address")
         if len({is_v6(key) for key in keys}) > 1:
             raise InputError("source and destination are of two families", field="address")
+
+    @property
+    def remote(self) -> tuple[PrefixKey, ...]:
+        """Whom it keeps out or lets in: the other end of what comes in or goes out, both of what passes through."""
+        ends = {Chain.INPUT: (self.source,), Chain.OUTPUT: (self.destination,)}
+        return tuple(key for key in ends.get(self.chain, (self.source, self.destination)) if key is not None)
 
     @property
     def is_v6(self) -> bool:

@@ -4,10 +4,11 @@ A call that is cancelled while its program runs is carried to its end in the wor
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from p2pfw.core.localrule import LocalRule
 from p2pfw.firewall.enforcer.remote import RemoteKernel
 from p2pfw.firewall.kernel import Kernel
 from p2pfw.ports import FirewallSurvey, KernelReport, Shortfall
@@ -52,6 +53,14 @@ class KernelFirewall:
     async def release(self) -> None:
         """See ports.Firewall."""
         await self._run(self._kernel.release)
+
+    async def local(self, wanted: Sequence[LocalRule]) -> Mapping[LocalRule, str]:
+        """See ports.Firewall."""
+        return await self._run(self._kernel.local, tuple(wanted))
+
+    async def local_counters(self) -> dict[LocalRule, tuple[int, int]]:
+        """See ports.Firewall."""
+        return await self._run(self._kernel.local_counters)
 
     async def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
         """See ports.Firewall. Before `enforce` and after `release` it only looks."""

@@ -3,8 +3,9 @@
 What would be installed can be listed and compared; nothing is dropped, and `check` never claims that it is.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
+from p2pfw.core.localrule import LocalRule
 from p2pfw.core.prefix import is_v6
 from p2pfw.ports import Clock, FirewallSurvey, KernelReport, Shortfall
 
@@ -16,6 +17,7 @@ class DryRunFirewall:
         self._clock, self._max_entries = clock, max_entries
         self._block: dict[int, int] = {}
         self.allowed: frozenset[int] = frozenset()
+        self.rules: tuple[LocalRule, ...] = ()
 
     async def start(self) -> None:
         """Nothing is needed."""
@@ -48,7 +50,16 @@ class DryRunFirewall:
 
     async def release(self) -> None:
         """Forget everything."""
-        self._block, self.allowed = {}, frozenset()
+        self._block, self.allowed, self.rules = {}, frozenset(), ()
+
+    async def local(self, wanted: Sequence[LocalRule]) -> Mapping[LocalRule, str]:
+        """Remember them."""
+        self.rules = tuple(wanted)
+        return {}
+
+    async def local_counters(self) -> dict[LocalRule, tuple[int, int]]:
+        """None is in the kernel."""
+        return {}
 
     async def check(
         self,

@@ -53,7 +53,7 @@ class KernelRules:
         faults: tuple[str, ...] = ()
         for family, verdict in verdicts:
             if verdict.correction:
-                self._commit(family, verdict.correction)
+                self.commit(family, verdict.correction)
                 faults += verdict.faults
         return faults
 
@@ -68,33 +68,38 @@ class KernelRules:
     def _verdicts(self) -> Iterator[tuple[Family, Verdict]]:
         for family in Family:
             for name, hooks in self._by_table.items():
-                text = checked(self._runner, _SAVE[family], ["-c", "-t", name]).decode(errors="replace")
-                tables = parse_tables(text, COMMENT_TAG)
-                if name not in tables and "incompatible" in text:
-                    raise FirewallError(f"{_SAVE[family].file} -t {name}: made by nft, iptables cannot work with it")
-                yield family, judge(tables.get(name), hooks, self._names, family)
+                table = self.tables(family, name, COMMENT_TAG).get(name)
+                yield family, judge(table, hooks, self._names, family)
 
     def _remove(self, family: Family, keep: frozenset[str]) -> list[str]:
         tables = self._tables(family)
         doomed = removal({name: table for name, table in tables.items() if name not in keep}, self._names)
         if not doomed:
             return []
-        self._commit(family, doomed)
+        self.commit(family, doomed)
         touched = re.findall(r"^\*(\S+)$", doomed, re.MULTILINE)
         if "raw" in touched:
-            self._drop_empty_raw(family)
+            self.drop_empty(family, "raw")
         return [f"rule in {table} (IPv{family.value})" for table in touched]
 
     def _tables(self, family: Family) -> dict[str, Table]:
         text = checked(self._runner, _SAVE[family], []).decode(errors="replace")
         return parse_tables(text, COMMENT_TAG)
 
-    def _drop_empty_raw(self, family: Family) -> None:
+    def tables(self, family: Family, name: str, tag: str) -> dict[str, Table]:
+        """One table with its counters, as far as its rules carry the tag; nothing where there is no such table."""
+        text = checked(self._runner, _SAVE[family], ["-c", "-t", name]).decode(errors="replace")
+        tables = parse_tables(text, tag)
+        if name not in tables and "incompatible" in text:
+            raise FirewallError(f"{_SAVE[family].file} -t {name}: made by nft, iptables cannot work with it")
+        return tables
+
+    def drop_empty(self, family: Family, name: str) -> None:
         """The nft variant keeps a table that our rule made; nobody else uses an empty one, so it goes with the rule.
 
         Without nft, or with anything in the table, it stays: an empty table lets everything through.
         """
-        table = f"{_NFT_FAMILY[family]} raw"
+        table = f"{_NFT_FAMILY[family]} {name}"
         try:
             output = self._runner.run(Program.NFT, ["list", "table", *table.split()])
         except MissingProgramError:
@@ -106,8 +111,9 @@ class KernelRules:
         lines = [f"delete chain {table} {chain}\n" for chain in chains] + [f"delete table {table}\n"]
         self._runner.run(Program.NFT, ["-f", "-"], feed=["".join(lines).encode()])
 
-    def _commit(self, family: Family, text: str) -> None:
-        arguments = ["-w", str(WAIT_SECONDS), "--noflush"]
+    def commit(self, family: Family, text: str, *, counters: bool = False) -> None:
+        """One transaction a table. `counters`: rules begin with what they counted. FirewallError: nothing changed."""
+        arguments = ["-w", str(WAIT_SECONDS), "--noflush", *(["--counters"] if counters else [])]
         latest = time.monotonic() + WAIT_SECONDS
         while True:
             output = self._runner.run(_RESTORE[family], arguments, feed=[text.encode()], timeout=WAIT_SECONDS + 10.0)

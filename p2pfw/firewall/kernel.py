@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
+from p2pfw.core.localrule import LocalRule
 from p2pfw.core.prefix import Family
 from p2pfw.errors import FirewallError
+from p2pfw.firewall.chains import Counted
 from p2pfw.firewall.ipset import Fault, Found, KernelSets
 from p2pfw.firewall.iptables import KernelRules
+from p2pfw.firewall.localchains import LocalChains
 from p2pfw.firewall.names import SLOTS, Role, SetNames, Slot
 from p2pfw.firewall.netlink import IpsetLink
 from p2pfw.firewall.rules import Hook, Verdict
@@ -45,6 +48,7 @@ class Kernel:
         self._runner, self._names, self._hooks = runner, names, hooks
         self._sets = KernelSets(runner, names, max_entries, clock.now, link)
         self._rules = KernelRules(runner, names, hooks)
+        self._chains = LocalChains(self._rules, names)
         self._wanted = False
         self._sure = False
         self._strikes = 0
@@ -97,7 +101,17 @@ class Kernel:
         """Rules, then sets. Returns what was removed, in words. Idempotent."""
         self._wanted = False
         self._sure = False
-        return release(self._sets, self._rules)
+        return release(self._sets, self._rules, self._chains)
+
+    def local(self, wanted: Sequence[LocalRule]) -> Mapping[LocalRule, str]:
+        """See ports.Firewall.local. Nothing is refused here."""
+        self._chains.want(wanted)
+        self._chains.repair()
+        return {}
+
+    def local_counters(self) -> dict[LocalRule, Counted]:
+        """(packets, bytes) of the local rules that the kernel has."""
+        return self._chains.counted()
 
     def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
         """Look, and where enforcing is wanted put right what is wrong; then look again."""
@@ -107,14 +121,17 @@ class Kernel:
             if self._wanted and not repair:
                 return self._looked(found, expected)
             missed = self._missed(found, expected) if self._wanted else ()
+            trouble = ""
             repaired = self._repair_sets(found) if self._wanted else ()
             verdicts = self._rules.read()
             if self._wanted:
                 repaired += self._rules.repair(verdicts)
+                local, trouble = self._repair_local()
+                repaired += local
             if repaired:
                 found, verdicts = self._sets.find(), self._rules.read()
             self._sure = not self._faults(found)
-            return self._report(found, verdicts, repaired, missed)
+            return replace(self._report(found, verdicts, repaired, missed), local_error=trouble)
 
     def counters(self, key: int) -> tuple[int, int] | None:
         """(packets, bytes) of one entry."""
@@ -146,6 +163,13 @@ class Kernel:
         if not self._sure:
             self._repair_sets(self._sets.find())
             self._sure = True
+
+    def _repair_local(self) -> tuple[tuple[str, ...], str]:
+        """(what was wrong with the local rules, why it could not be put right): the sets do not suffer for them."""
+        try:
+            return self._chains.repair(), ""
+        except FirewallError as error:
+            return (), str(error)
 
     def _faults(self, found: Found) -> dict[Slot, Fault]:
         return {slot: fault for slot in SLOTS if (fault := self._sets.fault(slot, found))}
@@ -187,6 +211,7 @@ class Kernel:
         verdicts = self._rules.read()
         self._sure = not self._faults(found)
         faults = self._set_faults(found) + tuple(fault for _, verdict in verdicts for fault in verdict.faults)
+        faults += self._chains.faults()
         missed = self._missed(found, expected)
         report = self._report(found, verdicts, (), ())
         return replace(report, enforcing=report.enforcing and not missed, faults=faults + missed)
@@ -231,8 +256,11 @@ class Kernel:
         return True
 
 
-def release(sets: KernelSets, rules: KernelRules) -> tuple[str, ...]:
-    """Remove the rules, then the sets. What cannot be removed is at least emptied, the block sets first, and told."""
+def release(sets: KernelSets, rules: KernelRules, chains: LocalChains) -> tuple[str, ...]:
+    """Remove the rules, local ones too, then the sets.
+
+    What cannot be removed is at least emptied, the block sets first, and told.
+    """
     trouble: list[FirewallError] = []
     removed: tuple[str, ...] = ()
     for family in Family:
@@ -240,6 +268,10 @@ def release(sets: KernelSets, rules: KernelRules) -> tuple[str, ...]:
             removed += rules.remove(family)
         except FirewallError as error:
             trouble.append(error)
+    try:
+        removed += chains.remove()
+    except FirewallError as error:
+        trouble.append(error)
     found = sets.find()
     removed += tuple(f"set {name}" for name in sets.clean(found))
     for slot in (slot for slot in reversed(SLOTS) if slot in found.headers):

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from p2pfw.core.localrule import Chain
 from p2pfw.core.prefix import Family
 from p2pfw.errors import ConfigError
 
 MAX_PREFIX: Final = 20
 """ipset takes names of at most 31 characters; "-block4-new" is eleven."""
 _PREFIX: Final = re.compile(rf"[a-z0-9-]{{1,{MAX_PREFIX}}}")
-_SIBLING: Final = re.compile(rf"p2pfw:[a-z0-9-]{{1,{MAX_PREFIX}}}")
+_SIBLING: Final = re.compile(rf"p2pfw:[a-z0-9-]{{1,{MAX_PREFIX}}}(?::local)?")
 COMMENT_TAG: Final = "p2pfw:"
 """How the comment of every rule begins that any instance made."""
 
@@ -74,6 +75,15 @@ class SetNames:
         """The comment that makes a rule ours."""
         return COMMENT_TAG + self.prefix
 
+    @property
+    def local_comment(self) -> str:
+        """The comment of the jumps to our chains of local rules."""
+        return f"{self.comment}:local"
+
+    def chain(self, chain: Chain) -> str:
+        """Our chain for local rules of that direction, like "p2pfw-input"; iptables takes 28 characters."""
+        return f"{self.prefix}-{chain.value.lower()}"
+
     def is_sibling(self, comment: str) -> bool:
-        """True for the comment of another instance's rule, which may stand above ours: two would fight for ever."""
+        """True for what may stand above our rule: another instance's (two would fight for ever), and our own jumps."""
         return comment != self.comment and _SIBLING.fullmatch(comment) is not None

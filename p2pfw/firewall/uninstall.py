@@ -9,6 +9,7 @@ import time
 from p2pfw.firewall.ipset import KernelSets
 from p2pfw.firewall.iptables import KernelRules
 from p2pfw.firewall.kernel import release
+from p2pfw.firewall.localchains import LocalChains
 from p2pfw.firewall.names import SetNames
 from p2pfw.firewall.runner import ProgramRunner, Runner
 
@@ -17,4 +18,5 @@ def uninstall(set_prefix: str, runner: Runner | None = None) -> tuple[str, ...]:
     """Remove rules and sets; returns what was removed, in words, () when nothing was there. FirewallError."""
     names = SetNames(set_prefix)
     runner = runner or ProgramRunner()
-    return release(KernelSets(runner, names, 1, time.time), KernelRules(runner, names, ()))
+    rules = KernelRules(runner, names, ())
+    return release(KernelSets(runner, names, 1, time.time), rules, LocalChains(rules, names))

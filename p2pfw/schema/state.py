@@ -47,6 +47,8 @@ class Status(Frozen, frozen=True, kw_only=True):
     announcements: int
     entries: int
     whitelist: int
+    local_rules: int = 0
+    """Rules of this machine alone."""
     peers: int
     peers_configured: int
     fleet: int

@@ -112,4 +112,13 @@ def _token(connection: sqlite3.Connection) -> None:
     )
 
 
-STEPS: Final[Sequence[Step]] = (_first, _feed_source, _evidence, _token)
+def _rule(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """CREATE TABLE rule (
+            chain TEXT NOT NULL, target TEXT NOT NULL, in_interface TEXT NOT NULL, out_interface TEXT NOT NULL,
+            from_key BLOB NOT NULL, to_key BLOB NOT NULL, until INTEGER NOT NULL, added INTEGER NOT NULL,
+            PRIMARY KEY (chain, target, in_interface, out_interface, from_key, to_key)) WITHOUT ROWID"""
+    )
+
+
+STEPS: Final[Sequence[Step]] = (_first, _feed_source, _evidence, _token, _rule)

@@ -27,6 +27,7 @@ from p2pfw.ports import (
     Put,
     PutAnnouncement,
     PutIntentions,
+    RuleRow,
     Setting,
     TokenRow,
     Write,
@@ -113,6 +114,8 @@ def json_text(value: object) -> str:
 
 _CODECS: Final[dict[str, tuple[Encode, Decode]]] = {
     "key": (key_column, int.from_bytes),
+    "from_key": (lambda key: key_column(key) if key else b"", int.from_bytes),
+    "to_key": (lambda key: key_column(key) if key else b"", int.from_bytes),
     "basis": (lambda value: value.to_bytes(BASIS_BYTES), int.from_bytes),
     "trust_for": (json_text, lambda text: tuple((name, float(trust)) for name, trust in json.loads(text))),
     "addresses": (json_text, lambda text: tuple(json.loads(text))),
@@ -149,6 +152,7 @@ TABLES: Final[dict[type, Table]] = {
     EvidenceRow: _table(EvidenceRow, "evidence", "owner"),
     ObservationRow: _table(ObservationRow, "observation", "owner", "key", "what"),
     TokenRow: _table(TokenRow, "token", "secret_hash"),
+    RuleRow: _table(RuleRow, "rule", "chain", "target", "in_interface", "out_interface", "from_key", "to_key"),
 }
 
 _PUT_ANNOUNCEMENT: Final = (

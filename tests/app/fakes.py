@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 
 from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
 from p2pfw.core.identity import Certificate, NodeId
+from p2pfw.core.localrule import LocalRule
 from p2pfw.core.prefix import is_v6
 from p2pfw.core.token import key_hash
 from p2pfw.errors import AdmissionError, DiskFullError, FeedError, FirewallError, HandshakeError, PeerError, StoreError
@@ -45,6 +46,7 @@ START = 1_800_000_000
 KERNEL_MAXIMUM = 2_147_483
 IDENTITY = {
     "TokenRow": ("secret_hash",),
+    "RuleRow": ("chain", "target", "in_interface", "out_interface", "from_key", "to_key"),
     "AllowRow": ("key",),
     "LocalRow": ("source", "key"),
     "IntentionRow": ("key",),
@@ -222,6 +224,10 @@ class FakeFirewall:
         self.watch: Callable[[str], None] | None = None
         self.room = 1 << 20
         self.refuses: dict[int, str] = {}
+        self.rules: list[LocalRule] = []
+        self.local_errors: list[FirewallError] = []
+        self.refused_rules: dict[LocalRule, str] = {}
+        self.counted_rules: dict[LocalRule, tuple[int, int]] = {}
 
     def fail(self, *errors: FirewallError | None) -> None:
         """The next calls fail with these; None lets one through."""
@@ -273,6 +279,18 @@ class FakeFirewall:
     async def release(self) -> None:
         self._called("release", [self.block.clear, self.allowed.clear])
         self.ruled = self.exists = False
+        self.rules = []
+
+    async def local(self, wanted: Sequence[LocalRule]) -> dict[LocalRule, str]:
+        self._called("local")
+        if self.local_errors:
+            raise self.local_errors.pop(0)
+        self.rules = list(wanted)
+        await asyncio.sleep(0)
+        return {rule: self.refused_rules[rule] for rule in wanted if rule in self.refused_rules}
+
+    async def local_counters(self) -> dict[LocalRule, tuple[int, int]]:
+        return {rule: self.counted_rules.get(rule, (0, 0)) for rule in self.rules if rule not in self.refused_rules}
 
     async def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
         self._called("check" if repair else "look")

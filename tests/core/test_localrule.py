@@ -29,6 +29,8 @@ def test_a_rule_reads_as_it_acts():
         ("interface", {"chain": Chain.INPUT, "source": HOST, "out_interface": "eth0"}),
         ("interface", {"chain": Chain.OUTPUT, "destination": HOST, "in_interface": "eth0"}),
         ("address", {"chain": Chain.INPUT}),
+        ("address", {"chain": Chain.INPUT, "source": Prefix.parse("0.0.0.0/0").key}),
+        ("address", {"chain": Chain.INPUT, "source": HOST - 1}),
         ("address", {"chain": Chain.FORWARD, "source": HOST, "destination": SIX}),
     ],
 )
@@ -38,3 +40,12 @@ def test_what_no_rule_can_be(field: str, said: dict):
         LocalRule(target=Target.DROP, **said)
 
     assert caught.value.field == field
+
+
+def test_whom_a_rule_keeps_out_is_the_other_end():
+    """Of what comes in the source, of what goes out the destination, of what passes through both."""
+    both = {"source": HOST, "destination": OTHER, "target": Target.DROP}
+
+    assert LocalRule(chain=Chain.INPUT, **both).remote == (HOST,)
+    assert LocalRule(chain=Chain.OUTPUT, **both).remote == (OTHER,)
+    assert LocalRule(chain=Chain.FORWARD, **both).remote == (HOST, OTHER)

@@ -4,6 +4,7 @@ Behaves as measured on the real ones: `restore` keeps what came before a failing
 a set that a rule names cannot be destroyed, -D takes the first match. What it cannot show is proven in tests/kernel.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -230,8 +231,21 @@ class FakeKernel:
         return ""
 
     def _change(self, family: Family, table: str, line: str) -> None:
-        verb, chain, rest = line.split(" ", 2)
-        rules = self.chain(family, f"{table}/{chain}")
+        line = re.sub(r"^\[[0-9]+:[0-9]+\] ", "", line)
+        if line.startswith(":"):  # declared: made, or emptied
+            self.chain(family, f"{table}/{line[1:].split()[0]}").clear()
+            return
+        verb, chain, *more = line.split(" ", 2)
+        rules, rest = self.chain(family, f"{table}/{chain}"), more[0] if more else ""
+        if verb == "-F":
+            rules.clear()
+            return
+        if verb == "-X":
+            del self.tables[family][table][chain]
+            return
+        if verb == "-A":
+            rules.append(rest)
+            return
         if verb == "-D":
             at = next((at for at, rule in enumerate(rules) if clauses(rule) == clauses(rest)), None)
             if at is None:

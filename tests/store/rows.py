@@ -14,6 +14,7 @@ from p2pfw.ports import (
     ObservationRow,
     PeerRow,
     PutAnnouncement,
+    RuleRow,
     TokenRow,
 )
 
@@ -41,8 +42,11 @@ EVIDENCE = EvidenceRow(owner=b"\x02" * 32, pos=1.5, neg=0.25, at=1.7e9, confirme
 TOKEN = TokenRow(
     secret_hash=b"\x04" * 32, name="grafana", scope="feeds", rate=1_000, created=1_700_000_000, expires=0, used=5
 )
+RULE = RuleRow(
+    chain="FORWARD", target="REJECT", in_interface="ppp+", out_interface="", from_key=V6, to_key=0, until=9, added=3
+)
 OBSERVATION = ObservationRow(owner=b"", key=V6, what="own", at=1_700_000_000)
-EVERY_ROW = (ALLOW, LOCAL, INTENTION, PEER, INVITE, FEED, EVIDENCE, OBSERVATION, TOKEN)
+EVERY_ROW = (ALLOW, LOCAL, INTENTION, PEER, INVITE, FEED, EVIDENCE, OBSERVATION, TOKEN, RULE)
 
 
 def allow(number: int) -> AllowRow:

@@ -14,11 +14,12 @@ that is too much as a whole is refused whole, and what the kernel holds stays.
 import math
 import sys
 from array import array
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from p2pfw.core.localrule import LocalRule, Target
 from p2pfw.core.plan import MOST_TIMEOUT
 from p2pfw.core.prefix import is_v6
 from p2pfw.core.ranges import OverlapMap, is_canonical, span
@@ -34,6 +35,8 @@ COVERAGE: Final = (1 << 30, 1 << 59)
 REFILL_SECONDS: Final = 10
 """In which as many changes become allowed as a set may hold entries; four times as many may come at once."""
 BURST: Final = 4
+MOST_RULES: Final = 10_000
+"""Local rules: each packet meets them one after another."""
 _V6: Final = 1 << 136
 _BUCKET4: Final = 24
 """Bits behind the first 16 of an address, within a key of IPv4."""
@@ -155,6 +158,14 @@ class Guard:
     def held(self, entries: Collection[int]) -> None:
         """What the kernel really holds."""
         self._covered = coverage(entries)
+
+    def screen_rules(self, rules: Sequence[LocalRule]) -> dict[LocalRule, Objection]:
+        """Local rules that may not go in: whom they keep out may not be kept out. ViolationError: too many."""
+        if len(rules) > MOST_RULES:
+            raise ViolationError(f"{len(rules)} local rules; at most {MOST_RULES} are taken")
+        keeping_out = (rule for rule in rules if rule.target is not Target.ACCEPT)
+        found = ((rule, self.objection(key)) for rule in keeping_out for key in rule.remote)
+        return {rule: objection for rule, objection in found if objection is not None}
 
     # --- entries -------------------------------------------------------------------------------------------------
 

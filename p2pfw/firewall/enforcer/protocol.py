@@ -1,13 +1,15 @@
 """What node and enforcer say to one another: frames on a local stream socket. PURE.
 
     frame     = length (u32) | kind (u8) | payload, `length` bytes of it; at most MAX_PAYLOAD
-    request   = any number of ENTRIES and KEYS frames, then one frame of the kind that says what to do with them
+    request   = any number of ENTRIES, KEYS and RULES frames, then one frame of the kind that says what to do with them
     answer    = any number of ENTRIES, COUNTS, NO_ROOM and REFUSED frames, then DONE, or FAILED and why
     ENTRIES   = count4, count6 (u32 each) | keys | left      what is blocked for how many more seconds, columns of u64
     KEYS      = count4, count6 | keys
     COUNTS    = count4, count6 | keys | packets | bytes
     NO_ROOM   = count4, count6 | keys                        what a set has no room for
     REFUSED   = count4, count6 | keys | objections           what the guard left out, and why
+    RULES     = records                                      local rules (rulecode), of a request or an answer
+    COUNTED   = packets, bytes (u64 each) a rule             of the RULES before it
 
 Columns of fixed-size numbers in this machine's byte order: both ends are on it, and an `array` reads them at the speed
 of memory. The key of an IPv4 prefix (core.prefix) is one u64; one of IPv6 is three columns: the upper and the lower
@@ -28,7 +30,7 @@ from typing import Final
 from p2pfw.core.prefix import is_v6
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_PAYLOAD: Final = 4 << 20
 GONE: Final = (1 << 64) - 1
 """Seconds left of what has ended: to be removed."""
@@ -57,11 +59,15 @@ class Kind(IntEnum):
     COUNTERS = 10
     SURVEY = 11
     TALLIES = 12
+    LOCAL = 13
+    LOCAL_COUNTERS = 14
     ENTRIES = 32
     KEYS = 33
+    RULES = 34
     COUNTS = 64
     NO_ROOM = 65
     REFUSED = 66
+    COUNTED = 67
     DONE = 80
     FAILED = 81
 

@@ -1,18 +1,19 @@
 """The node's side: asks the enforcer what firewall.kernel would be asked. Blocking calls, for adapter.py's threads.
 
 A connection that breaks is an error of the call under way, and made anew by the next one, which then tells the enforcer
-again what it must know before anything else: that it begins, and the whitelist.
+again what it must know before anything else: that it begins, the whitelist, and the local rules.
 """
 
 import socket
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
+from p2pfw.core.localrule import LocalRule
 from p2pfw.core.prefix import is_v6
 from p2pfw.errors import FirewallError
-from p2pfw.firewall.enforcer import protocol
+from p2pfw.firewall.enforcer import protocol, rulecode
 from p2pfw.firewall.enforcer.guard import objection_text
 from p2pfw.firewall.enforcer.protocol import Columns, Frame, Kind, ProtocolError, Role
 from p2pfw.firewall.enforcer.stream import receiver, send
@@ -38,6 +39,7 @@ class RemoteKernel:
         self._work = _Line(connect, Role.WORK)
         self._look = _Line(connect, Role.LOOK)
         self._allowed: frozenset[int] | None = None
+        self._local: tuple[LocalRule, ...] = ()
         self._begun = False
 
     def start(self) -> None:
@@ -75,6 +77,7 @@ class RemoteKernel:
 
     def release(self) -> tuple[str, ...]:
         """See Kernel."""
+        self._local = ()
         return self._ask([Frame(Kind.RELEASE)]).value(tuple[str, ...])
 
     def check(self, expected4: int, expected6: int, *, repair: bool = True) -> KernelReport:
@@ -94,6 +97,18 @@ class RemoteKernel:
         """See Kernel."""
         return self._look.ask([Frame(Kind.TALLIES)], self._max_entries).tallies()
 
+    def local(self, wanted: Sequence[LocalRule]) -> Mapping[LocalRule, str]:
+        """See ports.Firewall.local."""
+        self._local = tuple(wanted)
+        heard = self._ask(_local(self._local), len(wanted))
+        texts = heard.value(list[str])
+        return dict(zip(heard.rules, texts, strict=False))
+
+    def local_counters(self) -> dict[LocalRule, rulecode.Counted]:
+        """See Kernel."""
+        heard = self._ask([Frame(Kind.LOCAL_COUNTERS)])
+        return dict(zip(heard.rules, heard.counted, strict=False))
+
     def close(self) -> None:
         """Nothing more is asked."""
         self._work.close()
@@ -106,6 +121,8 @@ class RemoteKernel:
                     self._work.ask([Frame(Kind.START)])
                 if self._allowed is not None:
                     self._work.ask(_allow(self._allowed), len(self._allowed))
+                if self._local:
+                    self._work.ask(_local(self._local), len(self._local))
             except FirewallError:
                 self._work.close()
                 raise
@@ -126,6 +143,8 @@ class Heard:
 
     def __init__(self) -> None:
         self._parts: list[tuple[Kind, Columns]] = []
+        self.rules: list[LocalRule] = []
+        self.counted: list[rulecode.Counted] = []
         self._value = b""
 
     def take(self, frame: Frame) -> bool:
@@ -135,6 +154,12 @@ class Heard:
         if frame.kind is Kind.DONE:
             self._value = frame.payload
             return True
+        if frame.kind is Kind.RULES:
+            self.rules += rulecode.read(frame.payload)
+            return False
+        if frame.kind is Kind.COUNTED:
+            self.counted += rulecode.read_counted(frame.payload)
+            return False
         if frame.kind not in _EXTRAS:
             raise ProtocolError(f"{frame.kind.name} is no part of an answer")
         self._parts.append((frame.kind, protocol.unpack(frame.payload, _EXTRAS[frame.kind])))
@@ -217,6 +242,10 @@ class _Line:
 
 def _allow(keys: Collection[int]) -> list[Frame]:
     return [*protocol.keys_of(keys), Frame(Kind.ALLOW)]
+
+
+def _local(rules: Collection[LocalRule]) -> list[Frame]:
+    return [*rulecode.frames(rules), Frame(Kind.LOCAL)]
 
 
 def _roomy(block: Mapping[int, int], most: int) -> tuple[Mapping[int, int], frozenset[int]]:

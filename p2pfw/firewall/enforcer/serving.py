@@ -9,16 +9,17 @@ import contextlib
 import logging
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from p2pfw.core.localrule import LocalRule
 from p2pfw.core.ranges import is_canonical
 from p2pfw.errors import FirewallError
-from p2pfw.firewall.enforcer import protocol
-from p2pfw.firewall.enforcer.guard import Guard, Objection
+from p2pfw.firewall.enforcer import protocol, rulecode
+from p2pfw.firewall.enforcer.guard import MOST_RULES, Guard, Objection, objection_text
 from p2pfw.firewall.enforcer.protocol import Columns, Frame, Kind, ProtocolError, Role
 from p2pfw.firewall.enforcer.stream import receiver, send
 from p2pfw.firewall.kernel import Kernel
@@ -106,12 +107,32 @@ class Desk:
                 kernel.enforce()
             case Kind.RELEASE:
                 return [_done(kernel.release())]
+            case Kind.LOCAL:
+                return self._local(request.rules)
+            case Kind.LOCAL_COUNTERS:
+                return [*rulecode.counted_frames(list(kernel.local_counters().items())), _DONE]
             case Kind.CHECK:
                 expected4, expected6, repair = protocol.read_check(request.payload)
                 return [_done(kernel.check(expected4, expected6, repair=repair))]
             case _:
                 raise ProtocolError(f"{request.kind.name} is no request of an open connection")
         return [_DONE]
+
+    def _local(self, wanted: Sequence[LocalRule]) -> Answer:
+        """LOCAL: what the guard lets through is put in; the others are named."""
+        self._know()
+        refused = self._guard.screen_rules(wanted)
+        self._kernel.local([rule for rule in wanted if rule not in refused])
+        if refused:
+            log.error("local rules refused", extra={"count": len(refused), "why": _why(refused)})
+        return [*rulecode.frames(refused), _done([objection_text(number) for number in refused.values()])]
+
+    def _know(self) -> None:
+        """The machine's own addresses, read anew now and then."""
+        now = self._clock.monotonic()
+        if now - self._known_at >= KNOW_EVERY:
+            self._guard.know(self._own())
+            self._known_at = now
 
     def _membership(self) -> Answer:
         held = self._kernel.membership()
@@ -121,9 +142,7 @@ class Desk:
     def _change(self, request: "Request") -> Answer:
         """APPLY or REPLACE."""
         guard, now = self._guard, self._clock.monotonic()
-        if now - self._known_at >= KNOW_EVERY:
-            guard.know(self._own())
-            self._known_at = now
+        self._know()
         fresh = request.kind is Kind.REPLACE
         passed = guard.screen(request.entries, self._clock.now())
         gone = request.keys()
@@ -145,6 +164,7 @@ class Request:
         self.kind = Kind.HELLO
         self.payload = b""
         self.entries: list[Columns] = []
+        self.rules: list[LocalRule] = []
         self._keys: list[Columns] = []
 
     def take(self, frame: Frame) -> bool:
@@ -153,6 +173,10 @@ class Request:
             self._add(self.entries, protocol.unpack(frame.payload, extras=1))
         elif frame.kind is Kind.KEYS:
             self._add(self._keys, protocol.unpack(frame.payload))
+        elif frame.kind is Kind.RULES:
+            self.rules += rulecode.read(frame.payload)
+            if len(self.rules) > MOST_RULES:
+                raise ProtocolError(f"more than {MOST_RULES} local rules")
         elif frame.kind in protocol.REQUESTS:
             self.kind, self.payload = frame.kind, frame.payload
             return True
@@ -227,5 +251,5 @@ def _done(value: object) -> Frame:
     return Frame(Kind.DONE, msgspec.msgpack.encode(value))
 
 
-def _why(refused: Mapping[int, Objection]) -> list[str]:
+def _why(refused: Mapping[Any, Objection]) -> list[str]:
     return sorted({objection.name for objection in refused.values()})

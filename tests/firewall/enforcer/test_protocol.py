@@ -102,8 +102,8 @@ def test_another_version_is_told():
     """With both numbers, and what to do."""
     payload = protocol.hello(Role.WORK).payload
     assert protocol.read_hello(payload) is Role.WORK
-    with pytest.raises(ProtocolError, match="version 2, where this enforcer speaks 1"):
-        protocol.read_hello(b"\2\0" + payload[2:])
+    with pytest.raises(ProtocolError, match="version 3, where this enforcer speaks 2"):
+        protocol.read_hello(b"\3\0" + payload[2:])
     with pytest.raises(ProtocolError, match="role 9"):
         protocol.read_hello(payload[:2] + b"\11")
 

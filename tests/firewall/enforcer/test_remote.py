@@ -4,7 +4,8 @@ import socket
 
 import pytest
 
-from p2pfw.core.prefix import Prefix, v4_key
+from p2pfw.core.localrule import Chain, LocalRule, Target
+from p2pfw.core.prefix import Family, Prefix, v4_key
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 from p2pfw.firewall.enforcer import protocol
 from p2pfw.firewall.enforcer.protocol import Frame, Kind
@@ -212,3 +213,47 @@ def test_a_greeting_is_answered_before_anything_else():
         assert heard.kind is Kind.FAILED
         assert "before HELLO" in str(protocol.read_failed(heard.payload))
         assert connection.recv(1) == b""
+
+
+KEEP_OUT = LocalRule(chain=Chain.INPUT, target=Target.REJECT, source=HOST)
+OF_THE_LAN = LocalRule(chain=Chain.FORWARD, target=Target.DROP, source=HOST, destination=LAN)
+
+
+def test_local_rules_go_in_but_for_those_that_would_keep_out_whom_they_must_not():
+    """The guard names the whitelisted end; what lets in is not refused."""
+    with office() as at, node(at) as remote:
+        ready(remote)
+        accept = LocalRule(chain=Chain.INPUT, target=Target.ACCEPT, source=LAN)
+        refused = remote.local([KEEP_OUT, OF_THE_LAN, accept])
+        text = at.fake.tables[Family.V4]["filter"]["p2pfw-input"]
+
+        assert refused == {OF_THE_LAN: "it overlaps the allow set"}
+        assert [line.partition(" -j ")[2].split()[0] for line in text] == ["REJECT", "ACCEPT"]
+        assert remote.local_counters().keys() == {KEEP_OUT, accept}
+
+
+def test_an_enforcer_that_begins_anew_is_told_the_local_rules():
+    """Else its first check would take them away."""
+    with office() as at, node(at) as remote:
+        ready(remote)
+        remote.replace({})
+        remote.local([KEEP_OUT])
+        remote.enforce()
+        at.die()
+        with pytest.raises(FirewallError):
+            remote.check(0, 0)
+        remote.check(0, 0)
+
+        assert remote.local_counters().keys() == {KEEP_OUT}
+        remote.release()
+        assert "p2pfw-input" not in at.fake.tables[Family.V4].get("filter", {})
+
+
+def test_too_many_local_rules_end_the_connection():
+    """Nobody means ten thousand of them."""
+    with office() as at, node(at) as remote:
+        ready(remote)
+        many = [LocalRule(chain=Chain.INPUT, target=Target.DROP, source=v4_key(1 << 31 | n, 32)) for n in range(10_001)]
+
+        with pytest.raises(FirewallError, match="10000 local rules"):
+            remote.local(many)
