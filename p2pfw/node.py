@@ -41,7 +41,7 @@ from p2pfw.host.supervisor import ALIVE, READY, STOPPING, Supervisor
 from p2pfw.host.surroundings import Surroundings
 from p2pfw.net.discovery import LanDiscovery
 from p2pfw.net.transport import WebsocketTransport
-from p2pfw.ports import PeerRow
+from p2pfw.rows import PeerRow
 from p2pfw.store.keyfile import Purpose, read_key
 from p2pfw.store.lock import StateLock
 from p2pfw.store.sqlite import SqliteStore

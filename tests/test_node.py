@@ -17,7 +17,7 @@ from p2pfw.errors import AlreadyRunningError, KeyFileError
 from p2pfw.firewall.enforcer.doors import no_enforcer
 from p2pfw.node import Node, join_offline, read_keys, run_node
 from p2pfw.operations import Caller
-from p2pfw.ports import PeerRow, Put, Setting
+from p2pfw.rows import PeerRow, Put, Setting
 from p2pfw.store.keyfile import Purpose, write_key
 from p2pfw.store.lock import StateLock
 from p2pfw.store.sqlite import SqliteStore

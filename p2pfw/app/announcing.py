@@ -17,7 +17,8 @@ from p2pfw.app.originating import Originator, Statements
 from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, Action, Category, Entry, Kind
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import InputError, NotAcceptableError, StoreError
-from p2pfw.ports import Clock, Drop, Intention, IntentionRow, Put, Store, Write
+from p2pfw.ports import Clock, Store
+from p2pfw.rows import Drop, Intention, IntentionRow, Put, Write
 
 log = logging.getLogger(__name__)
 

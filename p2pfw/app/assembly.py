@@ -211,7 +211,11 @@ class Assembly:
         self.joining = JoinDesk(self.me, kit, self.invitations, self.peering, place)
         self.health = Health(domain=self.domain, enforcing=self.enforcing, memory_bytes=self.ports.memory_bytes)
         self.health.complaints += [self.feeding.lines, self.chartering.lines, self.peers.trial_lines, self._surge_lines]
-        started = kit.clock.now()
+        self._tell(kit)
+
+    def _tell(self, kit: Kit) -> None:
+        """What the operator is shown."""
+        config, started = self.config, kit.clock.now()
         card = Card(
             name=config.node.name,
             network=self.network_name,

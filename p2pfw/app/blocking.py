@@ -25,7 +25,7 @@ from p2pfw.core.times import ending
 from p2pfw.core.verdict import Decision
 from p2pfw.errors import ConflictError, NotAcceptableError
 from p2pfw.operations import Caller
-from p2pfw.ports import LocalRow, Put
+from p2pfw.rows import LocalRow, Put
 
 State = Literal["observed", "recorded", "installed"]
 SIGHTING_TTL: Final = 86_400

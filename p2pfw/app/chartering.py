@@ -21,7 +21,8 @@ from p2pfw.core.identity import DAY, NodeId, OwnerId
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.times import rfc3339
 from p2pfw.errors import ConflictError, InputError, NotFoundError, PeerError
-from p2pfw.ports import DialTarget, Setting
+from p2pfw.ports import DialTarget
+from p2pfw.rows import Setting
 
 ROOT_SETTING: Final = "charter"
 """The charter that a join brought; the configuration's comes before it."""

@@ -55,3 +55,18 @@ async def differences(
         installed.popitem()
         await pace.step()
     return found
+
+
+async def ends_of(
+    keys: Iterable[int], end: Callable[[int], int | None], clock: Clock
+) -> tuple[dict[int, int], list[int]]:
+    """What these are to be in the kernel: there until then; or gone. Lets the loop turn meanwhile."""
+    pace, there, gone = Pace(clock), dict[int, int](), list[int]()
+    for key in keys:
+        until = end(key)
+        if until is None:
+            gone.append(key)
+        else:
+            there[key] = until
+        await pace.step()
+    return there, gone

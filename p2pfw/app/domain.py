@@ -27,7 +27,8 @@ from p2pfw.core.statement import Source, Standing, Statement
 from p2pfw.core.trust import TrustTable
 from p2pfw.core.whitelist import Whitelist
 from p2pfw.errors import NotAcceptableError
-from p2pfw.ports import Clock, Intention
+from p2pfw.ports import Clock
+from p2pfw.rows import Intention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Final
 
-from p2pfw.app.comparing import differences
+from p2pfw.app.comparing import differences, ends_of
 from p2pfw.app.counters import SyncTimes
 from p2pfw.app.drift import Drift
 from p2pfw.app.events import Events
@@ -367,24 +367,12 @@ class Enforcing:
             self.sync.done(self._clock.monotonic())
 
     async def _apply(self, keys: set[int]) -> None:
-        self.shortage.wrote(keys, await self._firewall.apply(*await self._ends(keys)))
+        self.shortage.wrote(keys, await self._firewall.apply(*await ends_of(keys, self._end, self._clock)))
 
     async def _replace(self) -> None:
         keys = await self.shortage.in_order(self._wanted, self._clock, Pace(self._clock))
-        block, _ = await self._ends(keys)
+        block, _ = await ends_of(keys, self._end, self._clock)
         self.shortage.replaced(await self._firewall.replace(block))
-
-    async def _ends(self, keys: Iterable[int]) -> tuple[dict[int, int], list[int]]:
-        """What these are to be in the kernel: there until then; or gone."""
-        pace, there, gone = Pace(self._clock), dict[int, int](), list[int]()
-        for key in keys:
-            until = self._end(key)
-            if until is None:
-                gone.append(key)
-            else:
-                there[key] = until
-            await pace.step()
-        return there, gone
 
     async def _check(self) -> None:
         self._checked, self._unseen = self._clock.monotonic(), False

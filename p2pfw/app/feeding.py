@@ -20,7 +20,8 @@ from p2pfw.core.httpdate import http_date
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.special import SPECIAL_RANGES, Space
 from p2pfw.errors import FeedError, InputError, StoreError
-from p2pfw.ports import Drop, FeedRow, FeedSource, Fetched, NotModified, Put
+from p2pfw.ports import FeedSource, Fetched, NotModified
+from p2pfw.rows import Drop, FeedRow, Put
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from p2pfw.core.prefix import Prefix, PrefixKey
 from p2pfw.core.statement import Source
 from p2pfw.errors import InputError
 from p2pfw.formats import Problem, parse_list
-from p2pfw.ports import FeedPlace, FeedRow
+from p2pfw.ports import FeedPlace
+from p2pfw.rows import FeedRow
 
 KEY_BYTES: Final = 18
 UNREADABLE: Final = "no prefix"

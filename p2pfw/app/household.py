@@ -10,7 +10,8 @@ from p2pfw.app.peerbook import PeerBook
 from p2pfw.config import Config
 from p2pfw.core.prefix import key_text
 from p2pfw.core.wire import JoinNode
-from p2pfw.ports import Machine, PeerRow
+from p2pfw.ports import Machine
+from p2pfw.rows import PeerRow
 
 MOST_NODES: Final = 64
 """Fleet nodes told to a joiner; the others it learns by gossip."""

@@ -18,7 +18,7 @@ from p2pfw.app.timekeeping import CLOCK, Timekeeping
 from p2pfw.core.announcement import FUTURE
 from p2pfw.core.duration import short_duration
 from p2pfw.errors import InputError, StoreError
-from p2pfw.ports import Drop, DropAnnouncements, LocalRow, Setting
+from p2pfw.rows import Drop, DropAnnouncements, LocalRow, Setting
 
 log = logging.getLogger(__name__)
 

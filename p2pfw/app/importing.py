@@ -19,7 +19,7 @@ from p2pfw.app.wanted import Mode
 from p2pfw.core.announcement import MAX_ENTRIES
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.operations import Caller
-from p2pfw.ports import PutIntentions
+from p2pfw.rows import PutIntentions
 
 INSTALL_WITHIN: Final = 30.0
 """Seconds that an import waits for the kernel before it says that it is late."""

@@ -16,7 +16,7 @@ from p2pfw.core.token import Token
 from p2pfw.core.trust import parse_trust
 from p2pfw.core.wire import JoinRequest
 from p2pfw.errors import ConflictError, InputError, PeerError
-from p2pfw.ports import Put, Setting, Write
+from p2pfw.rows import Put, Setting, Write
 
 CERTIFICATE_SETTING: Final = "certificate"
 

@@ -16,7 +16,8 @@ from p2pfw.core.identity import DAY, Certificate, NodeId, OwnerId, Signer, Uses,
 from p2pfw.core.token import SECRET_BYTES, Token, key_hash, secret_hash
 from p2pfw.core.wire import JoinAnswer, JoinNode, JoinRefusal, JoinRequest
 from p2pfw.errors import InputError, StoreError
-from p2pfw.ports import Clock, Drop, InviteRow, PeerRow, Put, Store, Write
+from p2pfw.ports import Clock, Store
+from p2pfw.rows import Drop, InviteRow, PeerRow, Put, Write
 
 MAX_INVITES: Final = 1_000
 """Open invitations at one time."""

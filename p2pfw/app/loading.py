@@ -26,7 +26,7 @@ from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.records import Category
 from p2pfw.core.whitelist import WhitelistEntry
 from p2pfw.errors import PeerError
-from p2pfw.ports import (
+from p2pfw.rows import (
     AllowRow,
     Drop,
     EvidenceRow,

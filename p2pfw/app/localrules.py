@@ -19,7 +19,7 @@ from p2pfw.core.localrule import Chain, LocalRule, Target
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import ConflictError, FirewallError, InputError
 from p2pfw.operations import Caller, RuleView
-from p2pfw.ports import Drop, Put, RuleRow
+from p2pfw.rows import Drop, Put, RuleRow
 
 MAX_RULES: Final = 8_192
 """A packet meets them one after another; the enforcer takes 10,000."""

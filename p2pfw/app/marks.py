@@ -13,7 +13,7 @@ from typing import Final
 from p2pfw.core.localbook import LocalBook
 from p2pfw.core.prefix import PrefixKey, overlaps
 from p2pfw.core.statement import Source
-from p2pfw.ports import LocalRow
+from p2pfw.rows import LocalRow
 
 FORCE: Final = "force"
 """LocalRow.source of the mark that the operator forced a prefix past soft protection."""

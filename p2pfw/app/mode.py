@@ -12,7 +12,8 @@ from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.wanted import Mode, Trial
 from p2pfw.core.times import rfc3339
 from p2pfw.errors import FirewallError, NotFoundError, StoreError
-from p2pfw.ports import Clock, Setting, Store
+from p2pfw.ports import Clock, Store
+from p2pfw.rows import Setting
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from p2pfw.core.building import Alike, Stamp, build_blocks, build_entries, build
 from p2pfw.core.identity import NetworkId, NodeId, Signer
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import NotAcceptableError
-from p2pfw.ports import Clock, PutAnnouncement, Setting, Store, Write
+from p2pfw.ports import Clock, Store
+from p2pfw.rows import PutAnnouncement, Setting, Write
 
 MILLISECONDS: Final = 1_000
 EPOCH_SETTING: Final = "epoch"

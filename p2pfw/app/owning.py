@@ -18,7 +18,7 @@ from p2pfw.core.idtext import encode_id
 from p2pfw.core.succession import Succession
 from p2pfw.core.times import rfc3339
 from p2pfw.errors import InputError, PeerError
-from p2pfw.ports import Setting
+from p2pfw.rows import Setting
 
 RENEW_BEFORE: Final = 30 * DAY
 """Seconds before its end at which a certificate is renewed by itself, where the owner key is at hand."""

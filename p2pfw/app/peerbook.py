@@ -14,7 +14,8 @@ from p2pfw.core.idtext import decode_id, encode_id, short_id
 from p2pfw.core.records import Category
 from p2pfw.core.trust import TrustTable
 from p2pfw.errors import InputError, NotFoundError
-from p2pfw.ports import Clock, PeerRow
+from p2pfw.ports import Clock
+from p2pfw.rows import PeerRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

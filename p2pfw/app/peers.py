@@ -21,7 +21,8 @@ from p2pfw.core.times import rfc3339
 from p2pfw.core.trust import parse_trust
 from p2pfw.errors import InputError, NotFoundError
 from p2pfw.operations import Caller
-from p2pfw.ports import DialState, DialTarget, Discovery, Drop, PeerRow, PeerSession, Put, Transport
+from p2pfw.ports import DialState, DialTarget, Discovery, PeerSession, Transport
+from p2pfw.rows import Drop, PeerRow, Put
 
 MILLISECONDS: Final = 1_000
 

@@ -19,7 +19,8 @@ from p2pfw.core.intake import Learned
 from p2pfw.core.intake import Recorded as Outcome
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import InputError, PeerError, StoreError
-from p2pfw.ports import PeerSession, Put, Setting
+from p2pfw.ports import PeerSession
+from p2pfw.rows import Put, Setting
 
 log = logging.getLogger(__name__)
 

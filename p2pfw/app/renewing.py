@@ -17,7 +17,8 @@ from p2pfw.core.announcement import MAX_ENTRIES, MAX_LIFETIME, AnnouncementId, C
 from p2pfw.core.checkpoint import Checkpoint
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.statement import Statement
-from p2pfw.ports import Clock, Drop, Intention, IntentionRow, Setting, Store, Write
+from p2pfw.ports import Clock, Store
+from p2pfw.rows import Drop, Intention, IntentionRow, Setting, Write
 
 RENEW_EVERY: Final = 43_200
 """Seconds between renewals: half of a lone voice's lease of a day."""

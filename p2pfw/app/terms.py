@@ -8,7 +8,7 @@ from p2pfw.core.announcement import Category
 from p2pfw.core.duration import parse_ttl
 from p2pfw.core.prefix import Prefix, PrefixKey
 from p2pfw.errors import InputError
-from p2pfw.ports import Intention, LocalRow
+from p2pfw.rows import Intention, LocalRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

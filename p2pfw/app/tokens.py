@@ -17,7 +17,8 @@ from p2pfw.app.terms import seconds_of
 from p2pfw.core.times import ending, rfc3339
 from p2pfw.errors import ConflictError, InputError, NotFoundError
 from p2pfw.operations import Caller, Granted
-from p2pfw.ports import Clock, Drop, Put, Store, TokenRow
+from p2pfw.ports import Clock, Store
+from p2pfw.rows import Drop, Put, TokenRow
 
 PREFIX: Final = "p2pfw-token-"
 """How a secret begins: secret scanners and people recognise it."""

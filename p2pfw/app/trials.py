@@ -6,7 +6,8 @@ What was before is kept on disk with the end of the trial: the node's own death 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from p2pfw.ports import Clock, PeerRow, Setting, Store, Write
+from p2pfw.ports import Clock, Store
+from p2pfw.rows import PeerRow, Setting, Write
 
 TRIALS_SETTING: Final = "peer_trials"
 Due = Sequence[tuple[bytes, PeerRow | None]]

@@ -17,7 +17,7 @@ from p2pfw.core.statement import Source
 from p2pfw.core.verdict import Decision
 from p2pfw.errors import NotFoundError
 from p2pfw.operations import Caller
-from p2pfw.ports import Drop, Intention, LocalRow, Put
+from p2pfw.rows import Drop, Intention, LocalRow, Put
 
 
 class Unblocking:

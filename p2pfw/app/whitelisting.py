@@ -17,7 +17,7 @@ from p2pfw.core.times import ending
 from p2pfw.core.whitelist import COMMAND, WhitelistEntry
 from p2pfw.errors import ConflictError, FirewallError, NotFoundError
 from p2pfw.operations import Caller
-from p2pfw.ports import AllowRow, Drop, Put
+from p2pfw.rows import AllowRow, Drop, Put
 
 
 class Whitelisting:

@@ -19,7 +19,7 @@ from p2pfw.core.prefix import PrefixKey, key_text
 from p2pfw.core.records import Action
 from p2pfw.core.statement import Source, Standing, Statement
 from p2pfw.operations import Caller
-from p2pfw.ports import Drop, EvidenceRow, ObservationRow, Put, Write
+from p2pfw.rows import Drop, EvidenceRow, ObservationRow, Put, Write
 
 PRUNE_EVERY: Final = 600
 """Seconds between looks for observations that are too old or too many."""

@@ -21,7 +21,7 @@ from p2pfw.config import Config, Place, config_path, load, render_default
 from p2pfw.config.charterfile import read_charter, render_charter
 from p2pfw.core.identity import Certificate, NodeId, SigningKey
 from p2pfw.errors import ConfigError
-from p2pfw.ports import Setting
+from p2pfw.rows import Setting
 from p2pfw.store import directory
 from p2pfw.store.database import database_path, reader
 from p2pfw.store.keyfile import Purpose, new_seed, read_key, read_public, write_key

@@ -20,7 +20,7 @@ from typing import IO, Final
 
 from p2pfw import __version__
 from p2pfw.errors import StoreError
-from p2pfw.ports import Setting
+from p2pfw.rows import Setting
 from p2pfw.store import archive, database, directory
 from p2pfw.store.archive import Manifest
 from p2pfw.store.database import DATABASE_NAME

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, assert_never, cast
 
 from p2pfw.core.announcement import RawAnnouncement
 from p2pfw.core.prefix import truncate
-from p2pfw.ports import (
+from p2pfw.rows import (
     AllowRow,
     Drop,
     DropAnnouncements,

@@ -18,7 +18,7 @@ from typing import Final, Self, TypeVar
 from p2pfw.core.announcement import RawAnnouncement
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.errors import StoreError
-from p2pfw.ports import Intention, Write
+from p2pfw.rows import Intention, Write
 from p2pfw.store import database, directory
 from p2pfw.store.rows import (
     SELECT_ANNOUNCEMENTS,

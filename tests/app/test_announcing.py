@@ -8,7 +8,7 @@ from p2pfw import schema
 from p2pfw.app.announcing import BATCH, QUIET
 from p2pfw.core.announcement import records
 from p2pfw.errors import DiskFullError, NotAcceptableError, StoreError
-from p2pfw.ports import IntentionRow, PutAnnouncement
+from p2pfw.rows import IntentionRow, PutAnnouncement
 from tests.app.world import CALLER, World, key
 
 ONE, OTHER, THIRD = "203.0.113.1", "203.0.113.2", "203.0.113.3"

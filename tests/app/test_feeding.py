@@ -13,7 +13,8 @@ from p2pfw.core.announcement import feed_basis
 from p2pfw.core.prefix import Prefix, key_text, v4_key
 from p2pfw.core.statement import Source
 from p2pfw.errors import FeedError
-from p2pfw.ports import FeedRow, Neighbour
+from p2pfw.ports import Neighbour
+from p2pfw.rows import FeedRow
 from tests.app.fakes import START
 from tests.app.world import CALLER, World, key
 

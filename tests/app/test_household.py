@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from p2pfw.app.household import MOST_ADDRESSES
-from p2pfw.ports import Neighbour, PeerRow
+from p2pfw.ports import Neighbour
+from p2pfw.rows import PeerRow
 from tests.app.world import World, key
 
 

@@ -5,7 +5,7 @@ import asyncio
 from p2pfw.app.housekeeping import PEAK
 from p2pfw.app.pace import STEP, STRIDE, Pace
 from p2pfw.core.announcement import Kind
-from p2pfw.ports import DropAnnouncements
+from p2pfw.rows import DropAnnouncements
 from tests.app.fakes import FakeClock
 from tests.app.world import World
 

@@ -5,7 +5,8 @@ import pytest
 from p2pfw import schema
 from p2pfw.core.prefix import PrefixKey, v4_key
 from p2pfw.errors import DiskFullError, FirewallError, InputError, NotAcceptableError
-from p2pfw.ports import IntentionRow, LocalRow, Neighbour, PutAnnouncement
+from p2pfw.ports import Neighbour
+from p2pfw.rows import IntentionRow, LocalRow, PutAnnouncement
 from tests.app.fakes import START
 from tests.app.world import CALLER, Running, World, key
 

@@ -10,7 +10,8 @@ from p2pfw.core.identity import DAY, NodeId, Uses, certify
 from p2pfw.core.token import Token, key_hash, secret_hash
 from p2pfw.core.wire import JoinAnswer, JoinNode, JoinRefusal, JoinRequest, Ping, encode_frame
 from p2pfw.errors import AdmissionError, ConflictError, InputError, SignatureError, StoreError
-from p2pfw.ports import DialTarget, InviteRow, PeerRow, SendClass
+from p2pfw.ports import DialTarget, SendClass
+from p2pfw.rows import InviteRow, PeerRow
 from tests.app.fakes import START
 from tests.app.world import Running, World, key, node_key, owner_key, peer_id
 

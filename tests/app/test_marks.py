@@ -7,7 +7,7 @@ from p2pfw.app.marks import AGAIN, FORCE, NOTE, Marks
 from p2pfw.core.localbook import LocalBook, LocalEntry
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.statement import Source
-from p2pfw.ports import LocalRow
+from p2pfw.rows import LocalRow
 from tests.app.world import key
 
 ONE = key("203.0.113.1")

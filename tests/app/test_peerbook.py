@@ -10,7 +10,7 @@ from p2pfw.core.identity import DAY, NodeId, OwnerId, Uses, certify
 from p2pfw.core.records import Category
 from p2pfw.core.trust import TrustTable
 from p2pfw.errors import InputError, NotFoundError
-from p2pfw.ports import PeerRow
+from p2pfw.rows import PeerRow
 from tests.app.fakes import START, FakeClock
 from tests.app.world import node_key, owner_key
 

@@ -11,7 +11,8 @@ from p2pfw.core.identity import NodeId
 from p2pfw.core.token import Token, key_hash
 from p2pfw.core.wire import Bye, ByeCode, JoinRequest, Push, Pushed, encode_frame
 from p2pfw.errors import AdmissionError, InputError
-from p2pfw.ports import DialTarget, PeerProof, PeerRow, SendClass
+from p2pfw.ports import DialTarget, PeerProof, SendClass
+from p2pfw.rows import PeerRow
 from tests.app.test_originating import draft
 from tests.app.world import Running, World, node_key
 

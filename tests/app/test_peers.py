@@ -7,7 +7,7 @@ from p2pfw.core.idtext import encode_id
 from p2pfw.core.prefix import Prefix
 from p2pfw.errors import AdmissionError, InputError, NotFoundError, StoreError
 from p2pfw.operations import Caller
-from p2pfw.ports import PeerRow
+from p2pfw.rows import PeerRow
 from tests.app.world import CALLER, Running, World, peer_id
 
 BAD = "203.0.113.9"

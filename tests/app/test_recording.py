@@ -6,7 +6,8 @@ from p2pfw.app.recording import RESTORED
 from p2pfw.core.announcement import Announcement, Kind, Stamp, build_entries
 from p2pfw.core.wire import Push, Pushed, encode_frame
 from p2pfw.errors import NotAcceptableError
-from p2pfw.ports import PeerRow, PutAnnouncement, SendClass
+from p2pfw.ports import SendClass
+from p2pfw.rows import PeerRow, PutAnnouncement
 from tests.app.fakes import FakeStore
 from tests.app.test_originating import draft
 from tests.app.world import Running, World, key, node_key

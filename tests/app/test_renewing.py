@@ -7,7 +7,7 @@ from p2pfw.app.renewing import COMPACT_ABOVE, RENEW_EVERY
 from p2pfw.core.announcement import MAX_ENTRIES, Kind
 from p2pfw.core.prefix import Prefix
 from p2pfw.errors import NotAcceptableError, StoreError
-from p2pfw.ports import IntentionRow
+from p2pfw.rows import IntentionRow
 from tests.app.world import CALLER, DAY, START, Running, World, key
 
 BAD = "203.0.113.9"

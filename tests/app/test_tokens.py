@@ -6,7 +6,7 @@ from p2pfw import schema
 from p2pfw.app.tokens import MAX_TOKENS, USED_EVERY
 from p2pfw.errors import ConflictError, InputError, NotFoundError
 from p2pfw.operations import Granted
-from p2pfw.ports import TokenRow
+from p2pfw.rows import TokenRow
 from tests.app.world import CALLER, Running, World
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from p2pfw.errors import NotFoundError
-from p2pfw.ports import IntentionRow, LocalRow
+from p2pfw.rows import IntentionRow, LocalRow
 from tests.app.fakes import START
 from tests.app.world import Running, World, key
 

@@ -9,7 +9,8 @@ from p2pfw.core.prefix import Prefix
 from p2pfw.core.whitelist import WhitelistEntry
 from p2pfw.errors import ConflictError, DiskFullError, FirewallError, NotFoundError
 from p2pfw.operations import Caller
-from p2pfw.ports import AllowRow, Neighbour
+from p2pfw.ports import Neighbour
+from p2pfw.rows import AllowRow
 from tests.app.fakes import START
 from tests.app.world import CALLER, World, key
 

@@ -37,7 +37,8 @@ from p2pfw.core.idtext import encode_id
 from p2pfw.core.prefix import Prefix, PrefixKey
 from p2pfw.core.verdict import Decision
 from p2pfw.operations import Caller
-from p2pfw.ports import DialTarget, PeerRow
+from p2pfw.ports import DialTarget
+from p2pfw.rows import PeerRow
 from tests.app.fakes import (
     START,
     FakeClock,

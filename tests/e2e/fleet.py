@@ -18,7 +18,7 @@ from p2pfw.app.joining import fresh_certificate
 from p2pfw.core.identity import NodeId
 from p2pfw.core.idtext import encode_id
 from p2pfw.demo.lab import Host, Lab
-from p2pfw.ports import Setting
+from p2pfw.rows import Setting
 from p2pfw.store.keyfile import Purpose, new_seed, write_key
 from p2pfw.store.sqlite import SqliteStore
 from tests.e2e.client import Client

@@ -10,7 +10,7 @@ import sys
 from itertools import count
 from pathlib import Path
 
-from p2pfw.ports import Put
+from p2pfw.rows import Put
 from p2pfw.store.sqlite import SqliteStore
 from tests.store.rows import allow, put_announcement
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from p2pfw.errors import DiskFullError
-from p2pfw.ports import AllowRow, Put
+from p2pfw.rows import AllowRow, Put
 from p2pfw.store.sqlite import SqliteStore
 from tests.store.rows import allow, put_announcement
 

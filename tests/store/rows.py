@@ -4,7 +4,7 @@ import hashlib
 
 from p2pfw.core.announcement import AnnouncementId, RawAnnouncement
 from p2pfw.core.prefix import PrefixKey, v4_key, v6_key
-from p2pfw.ports import (
+from p2pfw.rows import (
     AllowRow,
     EvidenceRow,
     FeedRow,

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from p2pfw.errors import AlreadyRunningError, DiskFullError, StoreError
-from p2pfw.ports import Put, Setting
+from p2pfw.rows import Put, Setting
 from p2pfw.store import archive, database
 from p2pfw.store.backup import backup, restore
 from p2pfw.store.lock import StateLock

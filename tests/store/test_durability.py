@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pfw.ports import AllowRow
+from p2pfw.rows import AllowRow
 from p2pfw.store import database
 from p2pfw.store.sqlite import SqliteStore
 

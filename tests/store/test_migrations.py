@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from p2pfw.errors import StoreError
-from p2pfw.ports import AllowRow, EvidenceRow, ObservationRow, RuleRow, TokenRow
+from p2pfw.rows import AllowRow, EvidenceRow, ObservationRow, RuleRow, TokenRow
 from p2pfw.store import database
 from p2pfw.store.migrations import APPLICATION_ID, STEPS, migrate, version
 from p2pfw.store.rows import TABLES, read_row

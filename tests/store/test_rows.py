@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from p2pfw.core.prefix import Prefix, PrefixKey
 from p2pfw.errors import InputError
-from p2pfw.ports import AllowRow, Drop, DropAnnouncements, LocalRow, Put, PutAnnouncement, Setting
+from p2pfw.rows import AllowRow, Drop, DropAnnouncements, LocalRow, Put, PutAnnouncement, Setting
 from p2pfw.store.migrations import migrate
 from p2pfw.store.rows import TABLES, key_column, operations, read_row
 from tests.store.rows import ALLOW, EVERY_ROW, LOCAL, V4, V6, put_announcement

@@ -11,7 +11,7 @@ import pytest
 
 from p2pfw import ports
 from p2pfw.errors import DiskFullError, StoreError
-from p2pfw.ports import AllowRow, Drop, DropAnnouncements, Intention, IntentionRow, Put, PutIntentions, Setting
+from p2pfw.rows import AllowRow, Drop, DropAnnouncements, Intention, IntentionRow, Put, PutIntentions, Setting
 from p2pfw.store import database
 from p2pfw.store.sqlite import SqliteDisk, SqliteStore
 from p2pfw.store.writer import Request
