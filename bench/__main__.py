@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from bench import asking, attacks, bulk, drops, kernel, million, pure, singles, through, weigh
+from bench import asking, attacks, bulk, drops, kernel, million, pure, rfwlist, singles, through, weigh
 from bench.measure import FULL, QUICK, Scale, machine
 from bench.table import Row, markdown, plain
 
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "import": bulk.import_list,
     "why": asking.why,
     "command": asking.command,
+    "list": rfwlist.listing,
 }
 
 

@@ -46,6 +46,7 @@ from p2pfw.store.keyfile import Purpose, read_key
 from p2pfw.store.lock import StateLock
 from p2pfw.store.sqlite import SqliteStore
 from p2pfw.web.api import Api
+from p2pfw.web.rfw import RfwApi, tls_context
 
 log = logging.getLogger(__name__)
 
@@ -118,9 +119,11 @@ class Node:
             stack.push_async_callback(transport.stop)
             if self.config.listen.peer is not None:
                 node.household.bound = await transport.listen(str(self.config.listen.peer))
-            api = Api(self._application(), self.config.api, node.kit.clock)
+            application = self._application()
+            api = Api(application, self.config.api, node.kit.clock)
             await api.start()
             stack.push_async_callback(api.stop)
+            await self._open_rfw(application, stack)
             self._hear_signals()
             settle_collector()
             await self._work()
@@ -151,6 +154,13 @@ class Node:
             self._supervisor.tell(STOPPING)
             for task in (*running, *self._spawned):
                 task.cancel()
+
+    async def _open_rfw(self, application: Application, stack: AsyncExitStack) -> None:
+        """The rfw-compatible API, where the operator wants it."""
+        if self.config.api.rfw.enabled:
+            rfw = RfwApi(application, self.assembly.rules, self.config.api, self.assembly.kit.clock)
+            await rfw.start()
+            stack.push_async_callback(rfw.stop)
 
     async def _reassure(self) -> None:
         """Tell the service manager that this node is alive: its loop turns, and the kernel's worker comes round."""
@@ -297,6 +307,8 @@ def run_node(config: Config, *, file: Path | None = None, alone: bool = False, c
         if check:
             read_keys(config, {})
             root_charter(config, {})
+            if config.api.rfw.enabled and config.api.rfw.listen is not None:
+                tls_context(config.api)
             return 0
         connect = _enforcer(config, file)
         give_up_rights(config)

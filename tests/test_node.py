@@ -3,17 +3,18 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from p2pfw import schema
 from p2pfw.app.owning import CERTIFICATE_SETTING
-from p2pfw.config import Config
+from p2pfw.config import Config, Rfw
 from p2pfw.core.identity import DAY, NodeId, SigningKey, Uses, certify
 from p2pfw.core.prefix import Prefix
 from p2pfw.core.verdict import Decision
-from p2pfw.errors import AlreadyRunningError, KeyFileError
+from p2pfw.errors import AlreadyRunningError, ConfigError, KeyFileError
 from p2pfw.firewall.enforcer.doors import no_enforcer
 from p2pfw.node import Node, join_offline, read_keys, run_node
 from p2pfw.operations import Caller
@@ -246,6 +247,16 @@ def test_check_validates_keys_and_touches_nothing(tmp_path):
     assert not list((tmp_path / "a").glob("*.sqlite*"))
     (tmp_path / "a/node.key").chmod(0o644)
     with pytest.raises(KeyFileError):
+        run_node(config, check=True)
+
+
+def test_check_tells_of_a_tls_certificate_that_cannot_be_used(tmp_path):
+    """Of the rfw-compatible API: else the node would end at its start."""
+    config = configured(tmp_path, "a")
+    missing = Rfw(enabled=True, tls_cert=tmp_path / "gone.crt", tls_key=tmp_path / "gone.key")
+    config = replace(config, api=replace(config.api, rfw=missing))
+
+    with pytest.raises(ConfigError, match=r"gone\.crt \(api\.rfw\.tls_cert\) cannot be used"):
         run_node(config, check=True)
 
 

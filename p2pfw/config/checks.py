@@ -4,12 +4,13 @@ A problem is what could not work, or would do the opposite of what was written. 
 it never stops a node, because a node that does not start protects nobody.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
-from p2pfw.config.model import DAY, HOUR, Adopt, Config, Feed, Format, Rfw
+from p2pfw.config.model import DAY, HOUR, Adopt, Api, Config, Feed, Format, Rfw
 from p2pfw.config.problems import Problems
 from p2pfw.core.idtext import short_id
 from p2pfw.core.prefix import key_length, key_text
@@ -19,6 +20,9 @@ T = TypeVar("T")
 _WRITABLE_BY_OTHERS: Final = 0o022
 _LONE_VOICE: Final = DAY
 """Seconds for which one voice alone keeps a block up (policy, lease)."""
+_ARGON2ID: Final = re.compile(
+    r"\$argon2id\$v=19\$m=[0-9]{1,8},t=[0-9]{1,3},p=[0-9]{1,3}\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+"
+)
 _NEEDS_KEY: Final = {Format.ABUSEIPDB, Format.CROWDSEC}
 
 
@@ -80,6 +84,11 @@ def _of_rfw(rfw: Rfw, *, has_certificate: bool) -> Iterator[tuple[str, str, str]
         yield "api.rfw.listen is HTTPS and needs a certificate", "api.rfw.listen", "p2pfw cert server makes one"
     if (rfw.listen or rfw.local_auth) and not rfw.password_hash:
         yield "api.rfw needs a password", "api.rfw.password_hash", "p2pfw token rfw-password"
+    if rfw.password_hash and _ARGON2ID.fullmatch(rfw.password_hash) is None:
+        yield "this is no Argon2id hash of a password", "api.rfw.password_hash", "p2pfw token rfw-password"
+    if rfw.local_listen and not _is_loopback(rfw.local_listen.host):
+        problem = "api.rfw.local_listen is HTTP without TLS, for programs on this machine"
+        yield problem, "api.rfw.local_listen", "127.0.0.1:7390; listen is for others"
     if rfw.non_restful and rfw.local_listen and not rfw.local_auth:
         problem = "changes by GET are never taken without a password"
         yield problem, "api.rfw.non_restful", "local_auth = true, or local_listen off"
@@ -135,7 +144,7 @@ def _of_safety(config: Config) -> Iterator[str]:
 def _of_meaning(config: Config) -> Iterator[str]:
     places = Places(config)
     if config.api.rfw.enabled:
-        yield "api.rfw is accepted and not yet served"
+        yield from _of_rfw_meaning(config.api)
     if config.listen.advertise and config.listen.peer is None:
         yield "listen.advertise tells peers addresses, and listen.peer is off"
     for feed in config.feeds:
@@ -147,6 +156,32 @@ def _of_meaning(config: Config) -> Iterator[str]:
             yield f"feed.{feed.name}: a lone voice counts for a day: with refresh above 12h it may fall silent between"
         if feed.adopt is Adopt.DIRECT and places.has(f"feed.{feed.name}.trust"):
             yield f'feed.{feed.name}.trust counts only with adopt = "voice"'
+
+
+def _of_rfw_meaning(api: Api) -> Iterator[str]:
+    rfw = api.rfw
+    if rfw.listen is None and rfw.local_listen is None:
+        yield "api.rfw is enabled, and both its listeners are off"
+    if rfw.listen is None:
+        return
+    if not rfw.clients:
+        yield "api.rfw.clients is empty: nobody may call api.rfw.listen"
+    used = (rfw.tls_cert, rfw.tls_key) if rfw.tls_cert is not None else (api.tls_cert, api.tls_key)
+    for path in used:
+        if path is not None and not _is_there(path):
+            yield f"{path} is not there, and api.rfw.listen needs it: p2pfw cert server makes one"
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _is_there(path: Path) -> bool:
+    """False only when it is known: what this user may not look at may well be there for the service's."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 def _others_may_write(path: Path) -> bool:

@@ -97,9 +97,9 @@ class Listen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rfw:
-    """[api.rfw]: the rfw-compatible API; accepted and checked, not yet served."""
+    """[api.rfw]: the rfw-compatible API (docs/integrations.md)."""
 
-    enabled: bool = one(readers.FLAG, "Serve it; not yet served, only checked.", default=False)
+    enabled: bool = one(readers.FLAG, "Serve it: rfw's clients need no change.", default=False)
     listen: Endpoint | None = one(
         readers.ENDPOINT, 'HTTPS with Basic authentication; rfw\'s own port. "" is off.', default="0.0.0.0:7393"
     )

@@ -69,8 +69,8 @@ class Rules:
 
     async def listing(self, chain: Chain | None) -> list[bytes]:
         """The JSON array, in parts."""
-        views = await self._rules.local_rules()
-        blocks = await self._operations.own_blocks()
+        # The kernel is read for the one while the other is put together.
+        views, blocks = await asyncio.gather(self._rules.local_rules(), self._operations.own_blocks())
         parts: list[bytes] = []
         for one in Chain if chain is None else [chain]:
             rows = self._input(blocks) if one is Chain.INPUT else iter(())

@@ -15,6 +15,9 @@ from p2pfw.core.records import Category
 from p2pfw.errors import ConfigError
 from tests.config.files import ID, OTHER_ID, loaded, place, problems
 
+HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA"
+RFW = f"[api.rfw]\nenabled = true\npassword_hash = '{HASH}'\n"
+
 CONTRACT = f'''
 [node]
 name = "web-1"
@@ -429,7 +432,12 @@ def test_all_mistakes_are_told_together_in_the_order_of_lines(tmp_path):
         ('[node]\nkey_file = "/k"\nowner_key_file = "/k"', 3, "two keys", "name two files"),
         ("[listen]\nopen = true", 2, "needs an address to listen on", "0.0.0.0:7787"),
         ('[listen]\npeer = "127.0.0.1:7788"', 2, "two listeners on 127.0.0.1:7788", "one address and port each"),
-        ('[api.rfw]\nenabled = true\nlocal_listen = ""\npassword_hash = "x"', 2, "needs a certificate", "cert server"),
+        (
+            f'[api.rfw]\nenabled = true\nlocal_listen = ""\npassword_hash = "{HASH}"',
+            2,
+            "needs a certificate",
+            "cert server",
+        ),
     ],
 )
 def test_each_mistake_names_its_line_and_what_would_be_right(tmp_path, text, line, problem, hint):
@@ -450,6 +458,30 @@ def test_rfw_is_refused_where_it_would_be_open(tmp_path):
         "api.rfw needs a password",
         "changes by GET are never taken without a password",
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("password_hash = 'secret'", "no Argon2id hash"),
+        ("password_hash = '$argon2i$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA'", "no Argon2id hash"),
+        (f"password_hash = '{HASH}'\nlocal_listen = '0.0.0.0:7390'", "HTTP without TLS"),
+        (f"password_hash = '{HASH}'\nlocal_listen = '[2001:db8::1]:7390'", "HTTP without TLS"),
+    ],
+)
+def test_rfw_takes_no_plain_password_and_no_plain_door(tmp_path, line, problem):
+    """A password in clear would be in every backup; the local door is for this machine."""
+    ((_, found, _),) = problems(tmp_path, f"[api.rfw]\nenabled = true\nlisten = ''\n{line}")
+
+    assert problem in found
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "127.0.0.53", "localhost"])
+def test_rfw_listens_locally_on_every_name_of_loopback(tmp_path, host):
+    """Without a warning."""
+    config = loaded(tmp_path, f"{RFW}listen = ''\nlocal_listen = '{host}:7390'")
+
+    assert config.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -495,7 +527,12 @@ def test_file_of_another_program_does_not_fill_the_screen(tmp_path):
 @pytest.mark.parametrize(
     "text, word",
     [
-        ('[api]\ntls_cert = "/c"\ntls_key = "/k"\n[api.rfw]\nenabled = true\npassword_hash = "x"', "not yet served"),
+        ("[api.rfw]\nenabled = true\nlisten = ''\nlocal_listen = ''", "both its listeners are off"),
+        (f"{RFW}tls_cert = '/bin/sh'\ntls_key = '/bin/sh'", "api.rfw.clients is empty: nobody may call"),
+        (
+            f"{RFW}clients = '192.0.2.1'\ntls_cert = '/gone'\ntls_key = '/bin/sh'",
+            "/gone is not there, and api.rfw.listen",
+        ),
         ('[listen]\nadvertise = ["ws://a"]', "listen.peer is off"),
         ('[policy]\nallow = ["0.0.0.0/0"]', "nothing of that family will ever be blocked"),
         ('[feed.a]\nurl = "https://e.org/"\ntrust = 0.2', 'counts only with adopt = "voice"'),
