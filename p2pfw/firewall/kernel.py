@@ -48,7 +48,7 @@ class Kernel:
         self._runner, self._names, self._hooks = runner, names, hooks
         self._sets = KernelSets(runner, names, max_entries, clock.now, link)
         self._rules = KernelRules(runner, names, hooks)
-        self._chains = LocalChains(self._rules, names)
+        self._chains = LocalChains(self._rules, names, clock.monotonic)
         self._wanted = False
         self._sure = False
         self._strikes = 0

@@ -3,7 +3,8 @@
 Costs nothing while there are no local rules and none of ours were ever seen.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from p2pfw.core.localrule import LocalRule
@@ -13,6 +14,8 @@ from p2pfw.firewall.chains import TABLE, ChainsVerdict, Counted, judge_chains
 from p2pfw.firewall.iptables import KernelRules
 from p2pfw.firewall.names import SetNames
 
+FRESH: Final = 2.0
+"""Seconds: the node has the chains checked every second, and thousands of rules are not read twice for a list."""
 _TOO_LONG: Final = "Message too long"
 _EVERYTHING: Final = ""
 """The tag that every rule carries."""
@@ -21,25 +24,30 @@ _EVERYTHING: Final = ""
 class LocalChains:
     """The local rules of one instance."""
 
-    def __init__(self, rules: KernelRules, names: SetNames) -> None:
-        self._rules, self._names = rules, names
+    def __init__(self, rules: KernelRules, names: SetNames, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._rules, self._names, self._monotonic = rules, names, monotonic
         self._wanted: tuple[LocalRule, ...] = ()
         self._placed = True
         """Something of ours may be there: of an earlier life, until it was looked for."""
+        self._seen: tuple[float, dict[LocalRule, Counted]] | None = None
+        """What the last look at chains that were right counted, and when."""
 
     def want(self, wanted: Sequence[LocalRule]) -> None:
         """These, in this order, from now on."""
-        self._wanted = tuple(wanted)
+        self._wanted, self._seen = tuple(wanted), None
 
     def repair(self) -> tuple[str, ...]:
         """Put right what is wrong; what that was, in words."""
         faults: tuple[str, ...] = ()
-        self._placed = self._placed or bool(self._wanted)
+        counted: dict[LocalRule, Counted] = {}
+        self._placed, self._seen = self._placed or bool(self._wanted), None
         for family, verdict in self._verdicts():
+            counted |= verdict.counted
             if verdict.lines:
                 self._put_right(family, verdict)
                 faults += verdict.faults
         self._placed = bool(self._wanted)
+        self._seen = None if faults else (self._monotonic(), counted)
         return faults
 
     def faults(self) -> tuple[str, ...]:
@@ -47,7 +55,9 @@ class LocalChains:
         return tuple(fault for _, verdict in self._verdicts() for fault in verdict.faults)
 
     def counted(self) -> dict[LocalRule, Counted]:
-        """(packets, bytes) of those that stand."""
+        """(packets, bytes) of those that stand; as the last check read them, where that was a moment ago."""
+        if self._seen is not None and self._monotonic() - self._seen[0] < FRESH:
+            return self._seen[1]
         return {rule: counted for _, verdict in self._verdicts() for rule, counted in verdict.counted.items()}
 
     def remove(self) -> tuple[str, ...]:
