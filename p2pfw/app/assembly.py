@@ -231,6 +231,7 @@ class Assembly:
             rules=self.rules,
         )
         self.views = Views(kit, card, sources)
+        self.views.configured = lambda: len(list(self.book.all()))
         counted = Counted(
             gossip=self.gossip,
             recording=self.recording,

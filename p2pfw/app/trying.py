@@ -10,7 +10,7 @@ from p2pfw.core.policy import Policy
 from p2pfw.core.prefix import PrefixKey, covers, key_text
 from p2pfw.core.trust import TrustTable, parse_trust
 from p2pfw.core.verdict import Decision, Reason
-from p2pfw.errors import ConflictError
+from p2pfw.errors import NotAcceptableError
 from p2pfw.ports import Clock, Machine
 
 MOST_SHOWN: Final = 20
@@ -26,7 +26,7 @@ class Trying:
         """See operations.Operations.try_trust."""
         owner, worth = self._book.owner_of(peer_id), parse_trust(text)
         if owner == self._domain.me.owner:
-            raise ConflictError("this is the own fleet, which needs no trust", overlap=peer_id, field="id")
+            raise NotAcceptableError("this is the own fleet, which needs no trust", field="id")
         trust = self._domain.trust.imagined(owner, worth)
         policy = self._policy(trust)
         now, pace = self._clock.now(), Pace(self._clock)

@@ -12,7 +12,7 @@ from p2pfw.core.identity import OwnerId
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.times import rfc3339
 from p2pfw.core.vouch import MAX_LEVEL, MAX_LIFE, vouch
-from p2pfw.errors import ConflictError, InputError, NotFoundError
+from p2pfw.errors import InputError, NotAcceptableError, NotFoundError
 from p2pfw.operations import Caller
 
 
@@ -27,7 +27,7 @@ class Vouching:
         """See operations.TrustOperations.vouch."""
         subject = self._subject(request.id)
         if subject == self._me.owner:
-            raise ConflictError("nobody vouches for himself", overlap=request.id, field="id")
+            raise NotAcceptableError("nobody vouches for himself", field="id")
         seconds = seconds_of(request.ttl)
         if seconds is None or seconds > MAX_LIFE:
             raise InputError("a vouch lives for at most 90 days", field="ttl", hint="say it again before it ends")

@@ -71,7 +71,7 @@ class Invocation:
 
     def try_call(self, method: str, target: str, body: object = None) -> Answer:
         """Any answer. CommandError when there is none."""
-        data = b"" if body is None else json.dumps(body).encode()
+        data = b"" if body is None else _encoded(body)
         try:
             with self.exchange() as exchange:
                 exchange.send(method, target, {**headers(), "Content-Type": JSON, "Accept": JSON}, data)
@@ -107,6 +107,13 @@ class Invocation:
         """One object; on a terminal with line breaks."""
         indent = 2 if sys.stdout.isatty() else None
         self.printer.raw(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+
+
+def _encoded(body: object) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except ValueError:
+        raise CommandError("nan and infinity are no numbers to work with", code=Exit.USAGE) from None
 
 
 def headers() -> dict[str, str]:

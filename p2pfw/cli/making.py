@@ -20,7 +20,7 @@ from p2pfw.cli.invocation import Invocation
 from p2pfw.config import Config, Place, config_path, load, render_default
 from p2pfw.config.charterfile import read_charter, render_charter
 from p2pfw.core.identity import Certificate, NodeId, SigningKey
-from p2pfw.errors import ConfigError
+from p2pfw.errors import AlreadyRunningError, ConfigError
 from p2pfw.rows import Setting
 from p2pfw.store import directory
 from p2pfw.store.database import database_path, reader
@@ -39,6 +39,7 @@ def found(invocation: Invocation, wishes: Wishes) -> Config:
     place = Place.here()
     main, _ = config_path(invocation.config, place)
     if wishes.charter is not None:
+        _refuse_running(main)
         _keep_charter(invocation, main, wishes.charter)
     if not main.exists():
         _write_config(main, _settings(main, place, wishes))
@@ -59,6 +60,17 @@ def found(invocation: Invocation, wishes: Wishes) -> Config:
     for path in made:
         invocation.printer.say(f"made {path}; keep it secret, and back it up with p2pfw backup")
     return config
+
+
+def _refuse_running(main: Path) -> None:
+    """A node that runs has its network already: nothing is written beside it."""
+    if not main.exists() or not (state := load(main).node.state_dir).exists():
+        return
+    try:
+        StateLock.take(state).release()
+    except AlreadyRunningError as error:
+        hint = "stop it first (systemctl stop p2pfw), join, and start it again"
+        raise CommandError(str(error), code=Exit.NO, hint=hint) from None
 
 
 def _keep_charter(invocation: Invocation, main: Path, file: Path) -> None:

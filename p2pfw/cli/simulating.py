@@ -51,6 +51,8 @@ def simulate(invocation: Invocation, /, **asked: Any) -> None:  # noqa: ANN401  
 
     of = _Game(**asked)
     trusts = _stated(of.stated) if of.stated else _configured(invocation)
+    if not trusts:
+        raise CommandError("there are no peers to play with", code=Exit.USAGE, hint="--peers 12x0.40")
     first, last = _range(of.malicious)
     found = []
     for liars in range(first, min(last, len(trusts)) + 1):

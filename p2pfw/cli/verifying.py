@@ -23,7 +23,10 @@ def verify(invocation: Invocation, file: Path) -> int:
             raise CommandError(f"{file}: more than {MOST_BYTES >> 20} MiB", code=Exit.USAGE)
         with click.open_file(str(file), encoding="utf-8") as opened:
             lines = [line for line in opened if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        hint = "it checks what p2pfw events --evidence printed"
+        raise CommandError(f"{file}: this is no text", code=Exit.USAGE, hint=hint) from None
+    except OSError as error:
         raise CommandError(f"{file}: cannot be read: {error}", code=Exit.USAGE) from None
     good = bad = bare = 0
     for number, line in enumerate(lines, start=1):

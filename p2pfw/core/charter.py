@@ -109,7 +109,9 @@ class Charter:
         owners = [member.owner for member in self.members]
         if not 1 <= len(owners) <= MAX_MEMBERS or len(self.seeds) > MAX_SEEDS:
             raise CharterError(f"1 to {MAX_MEMBERS} members, and at most {MAX_SEEDS} seeds")
-        if sorted(set(owners)) != owners or tuple(sorted(set(self.seeds))) != self.seeds:
+        if len(set(owners)) != len(owners):
+            raise CharterError("one owner is a member twice")
+        if sorted(owners) != owners or tuple(sorted(set(self.seeds))) != self.seeds:
             raise CharterError("members and seeds in ascending order, each once")
         if len({member.name for member in self.members}) != len(owners):
             raise CharterError("two members of one name")

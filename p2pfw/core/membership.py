@@ -50,14 +50,14 @@ class Membership:
 
     def vouch(self, vouch: Vouch, now: float) -> frozenset[OwnerId]:
         """A vouch whose signature was checked; whose worth it changed. FutureError, ShareError."""
-        if not self._trust.vouches.learn(vouch, now):
+        if not self._trust.vouches.learn(vouch, now, self._trust.is_named):
             return NOBODY
         self._due = min(self._due, vouch.expires)
         return self._trust.settle(vouch.subject, now)
 
     def succession(self, one: Succession, now: float) -> frozenset[OwnerId]:
         """An owner took another key; whose worth that changed. ShareError."""
-        return self._trust.refresh(now) if self._trust.successions.learn(one) else NOBODY
+        return self._trust.succeed(one, now)
 
     def confirm(self, owner: OwnerId, key: int, now: float) -> frozenset[OwnerId]:
         """This machine saw what the owner had said; whose worth that changed."""

@@ -5,6 +5,7 @@ key mean that more than one person has it: neither counts. Certificates, charter
 are certified anew by the new key, and whoever fears a thief revokes what the old one certified.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -77,15 +78,25 @@ class Successions:
     def __len__(self) -> int:
         return len(self._of)
 
-    def learn(self, one: Succession) -> bool:
-        """Take one whose signatures were checked. True when it is new. ShareError: no room."""
+    def learn(self, one: Succession, named: Container[OwnerId] = ()) -> bool:
+        """Take one whose signatures were checked. True when it is new. ShareError: no room.
+
+        `named`: keys of owners who are named. When full, theirs takes the place of another's.
+        """
         known = self._of.get(one.old)
         if known is None and len(self._of) >= MOST:
-            raise ShareError("no room for the successions of more owners")
+            other = min((old for old in self._of if old not in named), default=None) if one.old in named else None
+            if other is None:
+                raise ShareError("no room for the successions of more owners")
+            del self._of[other]
         if known is not None and (one.new in known or len(known) > 1):
             return False
         self._of.setdefault(one.old, set()).add(one.new)
         return True
+
+    def heirs(self, owner: OwnerId) -> frozenset[OwnerId]:
+        """Everybody who says to have taken over from exactly this key."""
+        return frozenset(self._of.get(owner, ()))
 
     def line(self, owner: OwnerId) -> list[OwnerId]:
         """The key itself, and those that took over one after the other, each the only one who did."""

@@ -7,7 +7,7 @@ and at most half of its best voucher, with whom it is one voice. Evidence only l
 this node carries: everybody named by anybody who may, trust 0 included, and the own fleet. Knows no statements.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -15,7 +15,7 @@ from p2pfw.core.evidence import Evidence
 from p2pfw.core.identity import OwnerId
 from p2pfw.core.presets import PRESETS, parse_trust
 from p2pfw.core.records import Category
-from p2pfw.core.succession import Successions
+from p2pfw.core.succession import Succession, Successions
 from p2pfw.core.vouch import MAX_LEVEL
 from p2pfw.core.vouches import Vouches
 from p2pfw.errors import InputError
@@ -98,10 +98,18 @@ class TrustTable:
 
     def settle(self, owner: OwnerId, now: float) -> frozenset[OwnerId]:
         """A vouch or evidence about this owner is new; everybody whose worth that changed."""
-        self._now = max(now, self._now)
-        before = dict(self._worth)
-        self._settle(owner)
-        return self._changed_since(before)
+        return self._settle_all([owner], now)
+
+    def succeed(self, one: Succession, now: float) -> frozenset[OwnerId]:
+        """An owner took another key; everybody whose worth that changed. ShareError: no room."""
+        before = self.successions.line(one.old)
+        if not self.successions.learn(one, self._named_keys()):
+            return frozenset()
+        return self._settle_all([*before, *self.successions.heirs(one.old), *self.successions.line(one.new)], now)
+
+    def is_named(self, owner: OwnerId) -> bool:
+        """True for whom the operator or the charter named, with any of its keys, and for the own owner."""
+        return owner == self.own_owner or self._named(owner) is not None
 
     def refresh(self, now: float) -> frozenset[OwnerId]:
         """What time has done: evidence fades, vouches end. Everybody whose worth changed."""
@@ -192,7 +200,21 @@ class TrustTable:
         other.refresh(self._now)
         return other
 
+    def _named_keys(self) -> set[OwnerId]:
+        """Every key of those who are named, as far as their lines are known, and the own owner's."""
+        return {key for one in (self.own_owner, *self._given, *self._charter) for key in self.successions.line(one)}
+
     # --- settling ----------------------------------------------------------------------------------------------------
+
+    def _settle_all(self, owners: Iterable[OwnerId], now: float) -> frozenset[OwnerId]:
+        """Of these, with all their keys, and of everybody they may sponsor: whose worth changes."""
+        self._now = max(now, self._now)
+        keys = {key for owner in owners for key in (owner, *self.kin(owner))}
+        touched = keys.union(*(self.vouches.by(one) for one in keys))
+        before = {one: _weight(self._worth.get(one)) for one in touched}
+        for owner in sorted(keys):
+            self._settle(owner)
+        return frozenset(one for one, weight in before.items() if weight != _weight(self._worth.get(one)))
 
     def _settle(self, owner: OwnerId) -> None:
         """Bring one owner's worth up to date, with all its keys, and that of everybody it may sponsor."""

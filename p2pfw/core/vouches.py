@@ -1,11 +1,12 @@
 """Who vouches for whom now: of each pair the newest word holds, whatever the order in which they came.
 
-Bounded: 1,024 subjects a voucher, 16,384 in all. When full, a word that has ended gives way; else the new is refused.
-What a vouch is worth is trust's.
+Bounded: 1,024 subjects a voucher, 16,384 in all. When full, a word that has ended gives way, then one that is worth
+nothing because nobody named who gave it; else the new is refused. So whoever is only vouched for takes no room from
+those who are named. What a vouch is worth is trust's.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from p2pfw.core.identity import CLOCK_SLACK, OwnerId
@@ -23,14 +24,16 @@ class Vouches:
         self._of: defaultdict[OwnerId, dict[OwnerId, Vouch]] = defaultdict(dict)
         """By subject, then by voucher."""
         self._by: defaultdict[OwnerId, set[OwnerId]] = defaultdict(set)
+        self._count = 0
+        self._all_live_until = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._by.values()))
+        return self._count
 
-    def learn(self, vouch: Vouch, now: float) -> bool:
+    def learn(self, vouch: Vouch, now: float, counts: Callable[[OwnerId], bool] = lambda _: True) -> bool:
         """Take a vouch whose signature was checked. True when it holds now and did not before.
 
-        FutureError. ShareError: no room.
+        `counts`: whose word is worth anything, the voucher being named. FutureError. ShareError: no room.
         """
         if vouch.created - CLOCK_SLACK > now:
             raise FutureError("a vouch of the future")
@@ -38,7 +41,8 @@ class Vouches:
         if held is not None and _order(vouch) <= _order(held):
             return False
         if held is None:
-            self._make_room(vouch.voucher, now)
+            self._make_room(vouch.voucher, now, counts)
+            self._count += 1
         self._of[vouch.subject][vouch.voucher] = vouch
         self._by[vouch.voucher].add(vouch.subject)
         return True
@@ -64,21 +68,35 @@ class Vouches:
         ends = (one.expires for of in self._of.values() for one in of.values() if one.lives(now))
         return min(ends, default=None)
 
-    def _make_room(self, voucher: OwnerId, now: float) -> None:
-        if len(self._by.get(voucher, ())) >= MOST_BY_ONE:
-            self._forget_one(now, self._by[voucher], voucher)
-        if len(self) >= MOST:
-            self._forget_one(now, list(self._of), None)
+    def _make_room(self, voucher: OwnerId, now: float, counts: Callable[[OwnerId], bool]) -> None:
+        if len(self._by.get(voucher, ())) >= MOST_BY_ONE and not self._forget_ended(now, voucher):
+            raise ShareError("no room for more vouches of one owner")
+        if self._count < MOST or self._forget_any(now):
+            return
+        idle = next((by for by in self._by if not counts(by)), None) if counts(voucher) else None
+        if idle is None:
+            raise ShareError("no room for more vouches")
+        self._drop(idle, min(self._by[idle]))
 
-    def _forget_one(self, now: float, subjects: "set[OwnerId] | list[OwnerId]", voucher: OwnerId | None) -> None:
-        for subject in sorted(subjects):
-            for by, one in self._of[subject].items():
-                if not one.lives(now) and voucher in (None, by):
-                    self._drop(by, subject)
-                    return
-        raise ShareError("no room for more vouches")
+    def _forget_any(self, now: float) -> bool:
+        """Like `_forget_ended`, of anybody's. A full table is not searched again before something can have ended."""
+        if now < self._all_live_until:
+            return False
+        if any(self._forget_ended(now, by) for by in list(self._by)):
+            return True
+        self._all_live_until = self.next_deadline(now) or 0
+        return False
+
+    def _forget_ended(self, now: float, voucher: OwnerId) -> bool:
+        """One word of the voucher's that has ended gives way; False when all live."""
+        for subject in sorted(self._by[voucher]):
+            if not self._of[subject][voucher].lives(now):
+                self._drop(voucher, subject)
+                return True
+        return False
 
     def _drop(self, voucher: OwnerId, subject: OwnerId) -> None:
+        self._count -= 1
         del self._of[subject][voucher]
         if not self._of[subject]:
             del self._of[subject]

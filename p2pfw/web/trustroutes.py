@@ -27,7 +27,7 @@ TRUST_ROUTES: Final[tuple[Route, ...]] = (
         schema.TryAnswer,
         schema.TryRequest,
         scope=_ADMIN,
-        refusals=(404, 409),
+        refusals=(404, 422),
     ),
     Route("GET", "/v1/scorecards", "scorecards", "What each owner's statements were worth here", schema.Scorecards),
     Route(

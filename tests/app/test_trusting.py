@@ -6,7 +6,7 @@ from p2pfw import schema
 from p2pfw.app.trials import TRIALS_SETTING
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.prefix import Prefix
-from p2pfw.errors import ConflictError, InputError, NotFoundError
+from p2pfw.errors import InputError, NotAcceptableError, NotFoundError
 from p2pfw.ports import Neighbour
 from tests.app.world import CALLER, Running, World, key
 
@@ -34,7 +34,7 @@ async def test_a_vouch_needs_the_owners_key_another_owner_and_an_end():
     keyless = await world.node("keyless", owner=9, holds_owner_key=False)
 
     for wrong, error in (
-        ({"id": encode_id(a.owner)}, ConflictError),
+        ({"id": encode_id(a.owner)}, NotAcceptableError),
         ({"id": "b", "ttl": "91d"}, InputError),
         ({"id": "b", "ttl": "forever"}, InputError),
         ({"id": "nobody"}, NotFoundError),
@@ -85,7 +85,7 @@ async def test_trying_a_trust_tells_what_it_would_do_and_does_nothing():
     assert (less.adopted, less.drops, less.clients) == (0, [f"{OTHER}/32"], [])
     assert (a.adopts(BAD), a.adopts(OTHER)) == (False, True)
     assert (more.prefixes_limit, more.rate_limit) == (90_000, 1_800)
-    with pytest.raises(ConflictError, match="own fleet"):
+    with pytest.raises(NotAcceptableError, match="own fleet"):
         await a.node.trusting.try_trust(encode_id(a.owner), "pair")
     with pytest.raises(InputError, match="no trust"):
         await a.node.trusting.try_trust("b", "much")

@@ -204,3 +204,12 @@ def test_client_commands_import_nothing_that_is_slow(node):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout == "1 []\n"
+
+
+def test_what_is_no_number_is_told_before_anything_is_sent(p2pfw, node):
+    """`--level nan` passes click's range; JSON has no such number."""
+    done = p2pfw("peer", "vouch", "bob", "--level", "nan")
+
+    assert done.code == Exit.USAGE
+    assert "nan" in done.err
+    assert node.asked == []

@@ -10,6 +10,7 @@ from p2pfw.core.idtext import encode_id
 from p2pfw.store.keyfile import Purpose, new_seed, read_key, write_key
 
 NODE = encode_id(bytes(range(32)))
+from p2pfw.store.lock import StateLock
 
 
 @pytest.fixture
@@ -251,3 +252,18 @@ def test_an_owners_key_is_rotated(node, p2pfw, owners, tmp_path):
     assert done.out == "taken over\n"
     assert encode_id(sent.old) == owners["alice"][1]
     assert sent.new == read_key(new, Purpose.OWNER).public_key
+
+
+def test_a_node_that_runs_is_stopped_before_it_joins_a_network(offline, founded, tmp_path):
+    """Nothing is written beside it: a charter that is half there would change its network at the next start."""
+    config = tmp_path / "node" / "p2pfw.toml"
+    offline("-c", str(config), "init")
+    state = config.parent / "state"
+    with StateLock.take(state):
+        refused = offline("-c", str(config), "join", str(founded))
+
+    assert refused.code == 1
+    assert "stop it first" in refused.err
+    assert not (config.parent / "conf.d").exists()
+    assert not (config.parent / "bootstrap").exists()
+    assert offline("-c", str(config), "join", str(founded)).code == 0

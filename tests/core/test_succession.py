@@ -3,6 +3,8 @@
 from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from p2pfw.core import succession as module
 from p2pfw.core.canonical import pack
@@ -11,8 +13,9 @@ from p2pfw.core.membership import NOBODY, Membership
 from p2pfw.core.records import Category
 from p2pfw.core.succession import Succession, Successions, succeed
 from p2pfw.core.trust import TrustTable
+from p2pfw.core.vouch import Vouch
 from p2pfw.errors import CertificateError, InputError, MalformedError, PeerError, ShareError, SignatureError
-from tests.core.judging import MINE
+from tests.core.judging import DAY, MINE
 from tests.core.making import NOW, flips, key, owner_id
 
 
@@ -108,7 +111,7 @@ def test_who_trusted_the_old_key_trusts_the_new_one():
     group.succession(taken(5, 6), NOW)
 
     assert changed == {owner_id(1), owner_id(2)}
-    assert again is NOBODY
+    assert again == NOBODY
     assert [table.trust(owner_id(n), Category.SSH) for n in (1, 2, 5, 6)] == [0.4, 0.4, 0.25, 0.25]
     assert [table.sponsor(owner_id(n)) for n in (1, 2)] == [owner_id(2)] * 2
     assert table.predecessors(owner_id(2)) == [owner_id(1)]
@@ -150,3 +153,82 @@ def test_every_key_of_one_owner_answers_for_the_others():
     assert muted == [True, True, True]
     assert changed == {owner_id(1), owner_id(2), owner_id(3)}
     assert table.kin(owner_id(1)) == sorted(owner_id(n) for n in (1, 2, 3))
+
+
+def test_a_full_table_has_room_for_who_is_named(monkeypatch):
+    """Strangers' successions give way to a named owner's, never the reverse."""
+    monkeypatch.setattr(module, "MOST", 2)
+    table = TrustTable(MINE)
+    table.give(owner_id(1), 0.9)
+    members = Membership(table)
+    for number in (10, 20):
+        table.successions.learn(taken(number, number + 1))
+    with pytest.raises(ShareError):
+        members.succession(taken(30, 31), NOW)
+    changed = members.succession(taken(1, 2), NOW)
+
+    assert owner_id(2) in changed
+    assert table.trust(owner_id(2), Category.SSH) == 0.9
+    assert len(table.successions) == 2
+    with pytest.raises(ShareError):
+        members.succession(taken(30, 31), NOW)
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("give"), st.integers(1, 6), st.sampled_from([0.0, 0.3, 0.9])),
+    st.tuples(st.just("forget"), st.integers(1, 6)),
+    st.tuples(st.just("vouch"), st.integers(1, 6), st.integers(1, 6), st.sampled_from([0, 50, 100])),
+    st.tuples(st.just("succeed"), st.integers(1, 6), st.integers(1, 6)),
+    st.tuples(st.just("contradict"), st.integers(1, 6)),
+)
+
+
+@given(st.lists(STEPS, max_size=25))
+def test_what_is_settled_step_by_step_is_what_a_table_comes_to_that_is_made_at_once(steps):
+    """After every step: the same trust, sponsor and carrying for everybody; and what changed is said."""
+    table = TrustTable(MINE)
+    members = Membership(table)
+    for number, step in enumerate(steps):
+        before = {number: (table.carries(owner_id(number)), table.worth(owner_id(number))) for number in range(1, 7)}
+        changed = _take(table, members, step, number)
+        fresh = TrustTable(MINE)
+        fresh.vouches, fresh.evidence, fresh.successions = table.vouches, table.evidence, table.successions
+        fresh._given = dict(table._given)
+        fresh.refresh(NOW)
+
+        for one in map(owner_id, range(1, 7)):
+            assert table.worth(one) == fresh.worth(one), (step, one)
+        if changed is not None:
+            moved = {
+                owner_id(one)
+                for one, (_, worth) in before.items()
+                if _weight(worth) != _weight(table.worth(owner_id(one)))
+            }
+            assert moved == changed
+
+
+def _take(table, members, step, number):
+    """Whose worth changed, where the step says."""
+    match step:
+        case ("give", one, trust):
+            table.give(owner_id(one), trust)
+            return None
+        case ("forget", one):
+            table.forget(owner_id(one))
+            return None
+        case ("vouch", by, subject, level):
+            if by == subject:
+                return frozenset()
+            word = Vouch(
+                voucher=owner_id(by), subject=owner_id(subject), level=level, created=NOW - 100 + number,
+                expires=NOW + DAY, signature=bytes(64),
+            )  # fmt: skip
+            return members.vouch(word, NOW)
+        case ("succeed", old, new):
+            return members.succession(taken(old, new), NOW) if old != new else frozenset()
+        case (_, one):
+            return members.contradict(owner_id(one), number, NOW)
+
+
+def _weight(worth):
+    return worth and (worth.trust, worth.sponsor)

@@ -112,3 +112,23 @@ def test_a_subject_that_others_vouch_for_stays_known(monkeypatch):
 
     assert book.held(owner("b"), OwnerId((1).to_bytes(32))) is not None
     assert book.held(owner("a"), OwnerId((1).to_bytes(32))) is None
+
+
+def test_whose_word_is_worth_nothing_makes_room_for_whose_is_worth_something(monkeypatch):
+    """An owner that is only vouched for may fill the table; it keeps nobody out who is named."""
+    monkeypatch.setattr(module, "MOST", 3)
+    named = {owner("a"), owner("b")}.__contains__
+    book = Vouches()
+    for number in range(3):
+        book.learn(word("sybil", number), NOW, named)
+    with pytest.raises(ShareError, match="no room"):
+        book.learn(word("sybil", 9), NOW, named)
+    for number in range(2):
+        book.learn(word("a", number), NOW, named)
+    book.learn(word("b", 7), NOW, named)
+
+    assert (len(book), book.by(owner("sybil"))) == (3, frozenset())
+    with pytest.raises(ShareError, match="no room"):
+        book.learn(word("b", 8), NOW, named)
+    book.learn(word("b", 8, created=NOW + DAY), NOW + DAY, named)  # what has ended gives way to anybody
+    assert len(book) == 3
