@@ -230,6 +230,7 @@ class Node:
             enforcing=node.enforcing,
             health=node.health,
             protecting=node.protecting,
+            bouncing=node.bouncing,
             trusting=node.trusting,
             advising=node.advising,
             api_tokens=node.tokens,

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from p2pfw import schema
 from p2pfw.core.localrule import LocalRule
-from p2pfw.core.prefix import Prefix
+from p2pfw.core.prefix import Prefix, PrefixKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,8 +228,50 @@ class Operations(Protocol):
         ...
 
     @property
+    def bouncing(self) -> "BouncerOperations":
+        """What bouncers follow."""
+        ...
+
+    @property
     def trusting(self) -> "TrustOperations":
         """What is asked and changed about owners, vouches and charters."""
+        ...
+
+
+Followed = tuple[PrefixKey, int, int]
+"""An adopted prefix for those who follow the list: key, end (Unix seconds, 0 none), category."""
+
+
+class BouncerOperations(Protocol):
+    """What bouncers follow; synchronous, from memory."""
+
+    def now(self) -> float:
+        """The clock by which blocks end."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """The number of the newest change of what is adopted."""
+        ...
+
+    def knows(self, position: int) -> bool:
+        """True when every change after this number is still known."""
+        ...
+
+    def changes(self, position: int, most: int) -> list[tuple[PrefixKey, bool]]:
+        """Up to `most` changes after a known number, oldest first: (prefix, whether it was adopted before)."""
+        ...
+
+    def row(self, key: PrefixKey) -> Followed | None:
+        """As it is adopted now; None when it is not."""
+        ...
+
+    def rows(self) -> Iterator[Followed]:
+        """All that is adopted, in no order; each as it is when it comes."""
+        ...
+
+    def covering(self, key: PrefixKey) -> list[Followed]:
+        """The adopted prefixes that cover this one, itself included, longest first."""
         ...
 
 

@@ -9,6 +9,7 @@ from msgspec import structs
 from p2pfw import schema
 from p2pfw.app.advising import Advising
 from p2pfw.app.blocking import Blocking
+from p2pfw.app.bouncing import Bouncing
 from p2pfw.app.domain import Domain
 from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.events import Events
@@ -54,6 +55,7 @@ class Application:
     health: Health
     protecting: Protecting
     event_ring: Events
+    bouncing: Bouncing
     trusting: Trusting
     advising: Advising
     api_tokens: Tokens

@@ -9,6 +9,7 @@ from p2pfw import schema
 from p2pfw.app.advising import Advising
 from p2pfw.app.announcing import Announcing
 from p2pfw.app.blocking import Blocking
+from p2pfw.app.bouncing import Bouncing
 from p2pfw.app.chartering import Chartering
 from p2pfw.app.counters import Refusals
 from p2pfw.app.domain import Domain, Ourself
@@ -198,6 +199,7 @@ class Assembly:
         self.whitelisting = Whitelisting(kit, self.feeding.recut)
         self.blocking = Blocking(kit, self.announcing)
         self.ownblocks = OwnBlocks(kit, self.announcing)
+        self.bouncing = Bouncing(self.domain)
         self.witnessing = Witnessing(kit, self.book, self.blocking)
         self.rules = LocalRules(kit)
         self.unblocking = Unblocking(kit, self.announcing, self.book)

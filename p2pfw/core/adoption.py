@@ -18,6 +18,7 @@ from p2pfw.core.budget import FleetBudget
 from p2pfw.core.explain import Explanation
 from p2pfw.core.flips import FlipLimiter
 from p2pfw.core.identity import NodeId
+from p2pfw.core.journal import Journal
 from p2pfw.core.packed import (
     Change,
     Word,
@@ -67,8 +68,7 @@ class Adoption:
 
     def __init__(self, policy: Policy, statements_of: Callable[[PrefixKey, float], Sequence[Statement]]) -> None:
         self.policy = policy
-        self.generation = 0
-        """Grows whenever what is adopted, why, or until when, changes."""
+        self.journal = Journal()
         self._statements_of = statements_of
         self._verdicts: PrefixMap[int] = PrefixMap()
         self.tally = Tally()
@@ -87,6 +87,11 @@ class Adoption:
         self._over: dict[PrefixKey, tuple[NodeId, ...]] = {}
         self._over_budget: Counter[NodeId] = Counter()
         self._refill_at: float | None = None
+
+    @property
+    def generation(self) -> int:
+        """Grows whenever what is adopted, why, or until when, changes."""
+        return self.journal.last
 
     # --- marking -------------------------------------------------------------------------------------------------
 
@@ -319,7 +324,7 @@ class Adoption:
         self.tally.told(new)
         blocked = new is not None and is_adopted(new)
         if blocked or is_adopted(old):
-            self.generation += 1
+            self.journal.note(key, was=is_adopted(old))
         return Change(key, until_of(new) if new is not None and blocked else None, old, new)
 
     def _rebuild_wheel(self) -> None:

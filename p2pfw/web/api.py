@@ -16,6 +16,7 @@ from p2pfw.local.socketfile import SocketFile
 from p2pfw.operations import Operations
 from p2pfw.ports import Clock
 from p2pfw.web.access import Gate, Rules
+from p2pfw.web.bouncers import PATHS, Bouncers
 from p2pfw.web.changing import Changing
 from p2pfw.web.dispatch import Dispatcher, Handler
 from p2pfw.web.following import Following
@@ -47,6 +48,7 @@ class Api:
         self._dispatcher = Dispatcher(
             ROUTES, handlers_of(operations), gate, operations.welcome, monotonic=clock.monotonic
         )
+        self._bouncers = Bouncers(operations, gate, clock.monotonic)
         self._open = AsyncExitStack()
         self.addresses: list[str] = []
 
@@ -88,7 +90,12 @@ class Api:
         self.addresses += [_shown(sock.getsockname()) for sock in listener.sockets]
 
     def _server(self) -> Server:
-        return Server(self._dispatcher.serve)
+        return Server(self._serve)
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """CrowdSec's bouncers have paths, keys and errors of their own."""
+        door = self._bouncers if request.path in PATHS else self._dispatcher
+        return await door.serve(request)
 
     def _tls(self) -> ssl.SSLContext | None:
         if self._settings.tls_cert is None:

@@ -166,6 +166,7 @@ class Running:
             enforcing=node.enforcing,
             health=node.health,
             protecting=node.protecting,
+            bouncing=node.bouncing,
             trusting=node.trusting,
             advising=node.advising,
             api_tokens=node.tokens,

@@ -647,3 +647,26 @@ def test_verdicts_given_are_counted_as_they_change():
     judged(adoption, book, HOST)
 
     assert (list(adoption.tally.given.values()), adoption.tally.released) == ([1], 1)
+
+
+def test_every_change_of_what_is_adopted_is_in_the_journal_in_its_step():
+    """Adopted, prolonged, ended: each has a number at once, with whether it had been adopted before."""
+    book, adoption = made()
+    seen = []
+    for statements in ([by_operator(ttl=100)], [by_operator(ttl=200)], []):
+        book.say(HOST, *statements)
+        judged(adoption, book, HOST)
+        seen.append((adoption.generation, [was for _, was in adoption.journal.after(0, 10)]))
+
+    assert seen == [(1, [False]), (2, [False, True]), (3, [False, True, True])]
+    assert {key for key, _ in adoption.journal.after(0, 10)} == {HOST}
+
+
+def test_what_is_only_held_is_not_in_the_journal():
+    """Nobody follows what is not blocked."""
+    book, adoption = made()
+    book.say(HOST, said("a"))
+    judged(adoption, book, HOST)
+
+    assert adoption.verdict(HOST).decision is Decision.HOLD
+    assert adoption.journal.last == 0

@@ -17,6 +17,7 @@ from p2pfw.core.records import Category
 from p2pfw.core.times import ending, rfc3339
 from p2pfw.errors import ConflictError, InputError, NotAcceptableError, NotFoundError
 from p2pfw.operations import AdoptedRow, Caller, Distribution, Granted, Measures, OwnBlock
+from tests.web.fake_bouncing import FakeBouncing
 
 NOW = 1_800_000_000
 NODE_ID = "p2pfw1node"
@@ -48,6 +49,7 @@ class FakeOperations:
         self.unready = ""
         self.changes = 0
         self.granted = dict(TOKENS)
+        self.bouncing = FakeBouncing()
         self.callers: list[Caller] = []
         self.welcomed: list[Caller] = []
         self.counters_asked: list[bool] = []
