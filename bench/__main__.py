@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from bench import asking, attacks, bulk, drops, kernel, million, pure, rfwlist, singles, through, weigh
+from bench import asking, attacks, bouncers, bulk, drops, kernel, million, pure, rfwlist, singles, through, weigh
 from bench.measure import FULL, QUICK, Scale, machine
 from bench.table import Row, markdown, plain
 
@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "why": asking.why,
     "command": asking.command,
     "list": rfwlist.listing,
+    "crowdsec": bouncers.crowdsec,
 }
 
 

@@ -127,10 +127,14 @@ class CrowdSec:
 
     def start(self) -> None:
         """The API first: a bouncer that finds none ends."""
-        self._spawn("crowdsec", "-c", str(self._home / "crowdsec.yaml"), "-no-cs")
-        until(lambda: self._cscli("decisions", "list", check=False).returncode == 0, patience=PATIENCE)
+        self.start_api()
         self._spawn("crowdsec-firewall-bouncer", "-c", str(self._home / "bouncer.yaml"))
         until(lambda: self.set in self.host.run(["iptables-save", "-t", "filter"]).stdout, patience=PATIENCE)
+
+    def start_api(self) -> None:
+        """Without a bouncer."""
+        self._spawn("crowdsec", "-c", str(self._home / "crowdsec.yaml"), "-no-cs")
+        until(lambda: self._cscli("decisions", "list", check=False).returncode == 0, patience=PATIENCE)
 
     def stop(self) -> None:
         """The bouncer first: it takes its rules and sets with it."""
