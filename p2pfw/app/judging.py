@@ -27,6 +27,7 @@ AT_ONCE: Final = 256
 TOLD_SINGLY: Final = 32
 """More changes than this in one slice are told as one event with a count."""
 LONGEST_NAP: Final = 1.0
+EXTENDED: Final = "extended"
 
 
 class Judging:
@@ -104,12 +105,15 @@ class Judging:
         if len(changes) > TOLD_SINGLY:
             adopted = sum(change.until is not None for change in changes)
             self._events.tell("verdicts", adopted=adopted, others=len(changes) - adopted)
+            log.info("verdicts", extra={"adopted": adopted, "others": len(changes) - adopted})
             return
         for change in changes:
             kind, reason = _kind(change)
             self._events.tell(kind, prefix=key_text(change.key), reason=reason)
             self._events.prove(self.proofs(change.key))
-            log.info(kind, extra={"prefix": key_text(change.key), "verdict": reason})
+            # That a block lasts longer is no other verdict: repeats would bury what is new.
+            level = logging.DEBUG if kind == EXTENDED else logging.INFO
+            log.log(level, kind, extra={"prefix": key_text(change.key), "verdict": reason})
 
 
 def _kind(change: Change) -> tuple[str, str]:
@@ -118,5 +122,5 @@ def _kind(change: Change) -> tuple[str, str]:
         return "released", "nobody says so any more"
     words = {Decision.ADOPT: "adopted", Decision.HOLD: "held", Decision.REFUSE: "refused"}
     if change.new.decision is Decision.ADOPT and change.old is not None and change.old.decision is Decision.ADOPT:
-        return "extended", change.new.reason.word
+        return EXTENDED, change.new.reason.word
     return words[change.new.decision], change.new.reason.word

@@ -1,6 +1,7 @@
 """Verdicts follow what is known: the few at once, the many in slices, and each change is told."""
 
 import asyncio
+import logging
 
 from p2pfw.app.judging import AT_ONCE, TOLD_SINGLY
 from p2pfw.core.localbook import LocalEntry
@@ -134,3 +135,22 @@ async def test_everything_asks_all_sources():
 
     assert key("203.0.113.2") in a.node.announcing.waiting
     assert all(a.adopts(f"203.0.113.{number}") for number in (1, 2, 3))
+
+
+async def test_a_change_of_verdict_is_one_line_and_a_repeat_is_none(caplog):
+    """Said again, or for longer, it is the same verdict; many at once are one line."""
+    caplog.set_level(logging.INFO, logger="p2pfw.app.judging")
+    world = World()
+    a = await world.node("a")
+    a.judge()
+    caplog.clear()
+    await a.block(BAD)
+    await a.block(BAD)
+    await a.block(BAD, ttl="8h")
+    a.judge()
+    assert [record.getMessage() for record in caplog.records] == ["adopted"]
+
+    caplog.clear()
+    a.node.judging.dirty(say(a, TOLD_SINGLY + 1))
+    assert [record.getMessage() for record in caplog.records] == ["verdicts"]
+    assert caplog.records[0].adopted == TOLD_SINGLY + 1

@@ -1,10 +1,15 @@
 """Log lines of the running node."""
 
+import json
 import logging
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
-from p2pfw.cli.logs import Fields, set_up
+from p2pfw.cli.exits import CommandError
+from p2pfw.cli.logs import VARIABLE, Fields, Json, set_up
 
 
 def _line(*, journal: bool, level: int = logging.INFO, **extra: object) -> str:
@@ -37,6 +42,7 @@ def test_set_up_logs_to_standard_error(capsys, monkeypatch):
     root = logging.getLogger()
     before = root.handlers[:], root.level
     monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    monkeypatch.setenv(VARIABLE, "auto")
     try:
         set_up(verbose=False)
         set_up(verbose=False)
@@ -48,3 +54,42 @@ def test_set_up_logs_to_standard_error(capsys, monkeypatch):
 
     assert found.count("started node=a") == 1
     assert "hidden" not in found
+
+
+def test_json_is_one_object_a_line():
+    """Numbers stay numbers; what others wrote cannot end the line; a traceback is part of it."""
+    record = logging.makeLogRecord(
+        {"name": "p2pfw.x", "levelname": "WARNING", "levelno": 30, "msg": "found %s", "args": ("it",), "created": 1.5}
+    )
+    record.__dict__.update(peer="x\n{", count=3, kept=None, where=Path("/a"))
+    line = Json().format(record)
+
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "1970-01-01T00:00:01.500Z",
+        "level": "warning",
+        "logger": "p2pfw.x",
+        "event": "found it",
+        "fields": {"peer": "x\n{", "count": 3, "kept": None, "where": "/a"},
+    }
+    try:
+        raise ValueError("oops")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    assert "ValueError: oops" in json.loads(Json().format(record))["traceback"]
+
+
+def test_the_form_is_inherited_by_what_the_node_starts(monkeypatch):
+    """The enforcer's lines stand among the node's."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    monkeypatch.setenv(VARIABLE, "text")
+    try:
+        set_up(verbose=False, form="json")
+        assert os.environ[VARIABLE] == "json"
+        assert isinstance(root.handlers[0].formatter, Json)
+        monkeypatch.setenv(VARIABLE, "xml")
+        with pytest.raises(CommandError):
+            set_up(verbose=False)
+    finally:
+        root.handlers[:], root.level = before[0], before[1]
