@@ -27,6 +27,7 @@
     │   ├── StoreError              the disk
     │   │   └── DiskFullError
     │   ├── FeedError               a list that could not be fetched
+    │   ├── DeliveryError           the webhook that could not be reached
     │   └── FirewallError           the kernel did not do what was asked
     │       ├── MissingProgramError (names the Debian package)
     │       └── PrivilegeError      no right to change the firewall
@@ -206,6 +207,10 @@ class FeedError(NodeError):
     def __init__(self, problem: str, *, hint: str = "", retry_after: int = 0) -> None:
         super().__init__(problem)
         self.hint, self.retry_after = hint, retry_after
+
+
+class DeliveryError(NodeError):
+    """The webhook could not be reached; the text is for the operator."""
 
 
 class FirewallError(NodeError):

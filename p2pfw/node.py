@@ -23,6 +23,7 @@ from p2pfw.app.loading import load, named_in
 from p2pfw.app.owning import CERTIFICATE_SETTING
 from p2pfw.app.reloading import Reloading
 from p2pfw.app.wanted import Mode
+from p2pfw.app.webhook import Webhook, attach
 from p2pfw.config import Backend, Config
 from p2pfw.config.charterfile import read_charter
 from p2pfw.core.charter import SignedCharter
@@ -46,6 +47,7 @@ from p2pfw.store.keyfile import Purpose, read_key
 from p2pfw.store.lock import StateLock
 from p2pfw.store.sqlite import SqliteStore
 from p2pfw.web.api import Api
+from p2pfw.web.posting import WebPoster, read_secret
 from p2pfw.web.rfw import RfwApi, tls_context
 
 log = logging.getLogger(__name__)
@@ -94,6 +96,10 @@ class Node:
         self.config, self.store, self.settings = config, store, settings
         self.assembly = Assembly(config, ports, read_keys(config, settings), root_charter(config, settings))
         self.housekeeping = Housekeeping(self.assembly)
+        self.webhook: Webhook | None = None
+        if config.webhook.url:
+            poster = WebPoster(config.webhook.url, config.webhook.timeout)
+            self.webhook = attach(self.assembly, poster, read_secret(config.webhook.secret_file))
         self._again = False
         self._stop = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -145,6 +151,7 @@ class Node:
                     ("lag", self.housekeeping.measure_lag()),
                     ("supervisor", self._reassure()),
                     *self._discovery(),
+                    *([("webhook", self.webhook.run())] if self.webhook is not None else []),
                 )
             ]
             node.peers.redial()
@@ -310,6 +317,7 @@ def run_node(config: Config, *, file: Path | None = None, alone: bool = False, c
             root_charter(config, {})
             if config.api.rfw.enabled and config.api.rfw.listen is not None:
                 tls_context(config.api)
+            read_secret(config.webhook.secret_file)
             return 0
         connect = _enforcer(config, file)
         give_up_rights(config)

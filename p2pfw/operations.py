@@ -354,6 +354,8 @@ class Measures:
     """By family."""
     feeds: Mapping[str, tuple[int, int]]
     """By name: Unix seconds of the last success, 0: none yet; entries."""
+    webhook: Mapping[str, int]
+    """Events by what became of them: delivered, dropped, waiting; empty where there is no webhook."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

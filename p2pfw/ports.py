@@ -472,6 +472,14 @@ class Transport(Protocol):
         ...
 
 
+class Poster(Protocol):
+    """The one address that a webhook posts to."""
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """The status of the answer, redirects included; DeliveryError when there was none."""
+        ...
+
+
 class Discovery(Protocol):
     """Who may be a peer nearby. Rumours: an address to call, and nothing about who is there."""
 

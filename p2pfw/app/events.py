@@ -6,7 +6,7 @@ gap in ids, never waited for. Nothing here decides anything.
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from itertools import islice
 from typing import Final
 
@@ -39,6 +39,8 @@ class Events:
         self._news = asyncio.Event()
         self._proofs: OrderedDict[int, tuple[RawAnnouncement, ...]] = OrderedDict()
         self._weight = 0
+        self.watchers: list[Callable[[schema.Event], None]] = []
+        """Told of every event at once; they must be quick."""
 
     @property
     def last(self) -> int:
@@ -59,6 +61,8 @@ class Events:
         )
         self._ring.append(event)
         self._news.set()
+        for watch in self.watchers:
+            watch(event)
 
     def prove(self, proofs: Iterable[RawAnnouncement]) -> None:
         """The signed bytes that the newest event rests on: for exports. The oldest give way at 16 MiB."""

@@ -3,6 +3,7 @@
 Bounded whoever connects: names of peers are labels, and there are at most MOST_PEERS of them. No address is a label.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +41,7 @@ class Measuring:
         self._peers, self._feeding = sources.peers, sources.feeding
         self.own = 0
         """Announcements that this node made."""
+        self.webhook: Callable[[], Mapping[str, int]] = dict
 
     def measures(self) -> Measures:
         """See operations.Operations.measures."""
@@ -58,6 +60,7 @@ class Measuring:
             dropped_packets=dict(zip(FAMILIES, (report.dropped4, report.dropped6), strict=True)),
             dropped_bytes=dict(zip(FAMILIES, (report.bytes4, report.bytes6), strict=True)),
             feeds=self._feeding.states(),
+            webhook=self.webhook(),
         )
 
     def _entries(self) -> dict[tuple[str, str], int]:

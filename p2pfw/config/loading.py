@@ -11,7 +11,7 @@ from typing import Final, TypeVar, cast
 
 from p2pfw.config.checks import check, warnings
 from p2pfw.config.keys import Key, Shape, keys_of
-from p2pfw.config.model import Api, Config, Discovery, Enforcer, Feed, Listen, Node, Peer, Policy, Rfw, Setting
+from p2pfw.config.model import Api, Config, Discovery, Enforcer, Feed, Listen, Node, Peer, Policy, Rfw, Setting, Webhook
 from p2pfw.config.place import Place, config_path, files_of
 from p2pfw.config.problems import Problems
 from p2pfw.config.readers import CATEGORY, NAME
@@ -75,6 +75,7 @@ class _Builder:
             policy=policy,
             peers=tuple(self._peers(policy.default_trust)),
             discovery=self._section("discovery", Discovery, {}),
+            webhook=self._section("webhook", Webhook, {}),
             feeds=tuple(self._feeds()),
             files=tuple(self.found.files),
             settings=tuple(self.settings),

@@ -234,6 +234,25 @@ class Discovery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """[webhook]: whom to tell what happens, by HTTP."""
+
+    url: str = one(readers.OPTIONAL_URL, 'Where events are posted; "" is off.', default="")
+    events: tuple[str, ...] = many(
+        readers.EVENT,
+        'Kinds of events (p2pfw events); "*" is all, which are many in a storm.',
+        default=("mode", "enforcement-failed", "drift-again", "feed-failed", "peer-fault", "revoked"),
+    )
+    secret_file: Path | None = one(
+        readers.OPTIONAL_PATH, 'A file, mode 0600, with the secret that signs each request; "": unsigned.', default=""
+    )
+    timeout: int = one(readers.duration(1, 60), "For an answer; the node does not wait for it.", default="10s")
+    queue: int = one(
+        readers.whole(1, 100_000), "Events that may wait; beyond, the oldest are dropped and counted.", default=1_000
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
     """[feed.NAME]: a list that this operator chose."""
 
@@ -279,6 +298,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "enforcer": Enforcer,
     "policy": Policy,
     "discovery": Discovery,
+    "webhook": Webhook,
 }
 """Sections that there is one of. [[peer]] and [feed.NAME] there may be many of."""
 
@@ -303,6 +323,7 @@ class Config:
     policy: Policy = field(default_factory=Policy)
     peers: tuple[Peer, ...] = ()
     discovery: Discovery = field(default_factory=Discovery)
+    webhook: Webhook = field(default_factory=Webhook)
     feeds: tuple[Feed, ...] = ()
     files: tuple[Path, ...] = ()
     """What was read, in order; empty: there is no file."""

@@ -27,6 +27,7 @@ _SET_PREFIX: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,19}")
 _URL: Final = re.compile(
     r"(?P<scheme>[a-z]+)://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>\d{1,5}))?(?P<path>/\S*)?"
 )
+_EVENT: Final = re.compile(r"[a-z]+(-[a-z]+)*|\*")
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 _HOOKS: Final = ("raw/PREROUTING", "filter/INPUT", "filter/FORWARD", "filter/DOCKER-USER")
 _MAX_PORT: Final = 65_535
@@ -269,5 +270,6 @@ PREFIX: Final = Reader("prefix", Kind.TEXT, _prefix)
 TRUST: Final = Reader("preset or 0..1", Kind.TEXT_OR_NUMBER, _trust, tuple(PRESETS))
 ID: Final = Reader("id", Kind.TEXT, _id)
 CATEGORY: Final = Reader("category", Kind.TEXT, _category, tuple(category.name.lower() for category in Category))
+EVENT: Final = Reader("kind of event", Kind.TEXT, _matching(_EVENT, 'a word like "peer-down", or "*" for all'))
 HOOK: Final = Reader("hook", Kind.TEXT, _hook, _HOOKS)
 TTL: Final = Reader("duration or forever", Kind.TEXT, _ttl)

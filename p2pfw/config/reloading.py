@@ -11,7 +11,7 @@ from typing import Final
 from p2pfw.config.model import Api, Config, Rfw
 
 _AT_ONCE: Final = {"policy", "peer", "feed"}
-_SECTIONS: Final = ("node", "listen", "api", "enforcer", "policy", "discovery")
+_SECTIONS: Final = ("node", "listen", "api", "enforcer", "policy", "discovery", "webhook")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,7 @@ from p2pfw.schema.operating import (
     ReloadAnswer,
     RevokeRequest,
     SuccessionRequest,
+    WebhookPayload,
 )
 from p2pfw.schema.state import (
     AdoptedEntry,
@@ -163,5 +164,6 @@ __all__ = [
     "VouchList",
     "VouchRequest",
     "VouchView",
+    "WebhookPayload",
     "Why",
 ]

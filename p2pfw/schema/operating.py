@@ -84,6 +84,17 @@ class Event(Frozen, frozen=True, kw_only=True):
     """With evidence=1: signed announcements (header, signature, body in hexadecimal) that anybody can verify."""
 
 
+class WebhookPayload(Frozen, frozen=True, kw_only=True):
+    """What a webhook is sent: events in order, the oldest first."""
+
+    schema: Literal["p2pfw.webhook/1"] = "p2pfw.webhook/1"
+    node_id: str
+    name: str
+    dropped: int
+    """Events that were never sent since the start, because the webhook was away or too slow."""
+    events: list[Event]
+
+
 class Check(Frozen, frozen=True, kw_only=True):
     """One line of the doctor's report."""
 

@@ -34,6 +34,7 @@ class Metrics(Collector):
         yield from _gossip(status, measures)
         yield from _enforcement(status, measures)
         yield from _feeds(measures)
+        yield from _webhook(measures)
 
 
 def _process(status: schema.Status) -> Iterator[Metric]:
@@ -97,6 +98,13 @@ def _feeds(measures: Measures) -> Iterator[Metric]:
     yield _gauges("p2pfw_feed_last_success_timestamp_seconds", what, "feed", when.items())
     size = {name: entries for name, (_, entries) in measures.feeds.items()}
     yield _gauges("p2pfw_feed_entries", "Entries that count", "feed", size.items())
+
+
+def _webhook(measures: Measures) -> Iterator[Metric]:
+    told = {result: measures.webhook[result] for result in ("delivered", "dropped") if result in measures.webhook}
+    yield _counters("p2pfw_webhook_events", "What became of events for the webhook", "result", told)
+    waiting = measures.webhook.get("waiting", 0)
+    yield GaugeMetricFamily("p2pfw_webhook_waiting_events", "Events that wait for the webhook", value=waiting)
 
 
 def _gauges(name: str, what: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:

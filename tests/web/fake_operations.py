@@ -148,6 +148,7 @@ class FakeOperations:
             dropped_packets={"ipv4": 8, "ipv6": 9},
             dropped_bytes={"ipv4": 80, "ipv6": 90},
             feeds={"drop": (NOW, 3)},
+            webhook={"delivered": 4, "dropped": 1, "waiting": 2},
         )
 
     def ready(self) -> str:
