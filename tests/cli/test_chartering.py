@@ -8,9 +8,9 @@ from p2pfw import schema
 from p2pfw.config.charterfile import parse_charter, read_charter
 from p2pfw.core.idtext import encode_id
 from p2pfw.store.keyfile import Purpose, new_seed, read_key, write_key
+from p2pfw.store.lock import StateLock
 
 NODE = encode_id(bytes(range(32)))
-from p2pfw.store.lock import StateLock
 
 
 @pytest.fixture
