@@ -59,6 +59,7 @@ class Decisions:
         self._wholes = WholeLists(bouncing)
         self._cursors: OrderedDict[Place, Cursor] = OrderedDict()
         self._long = asyncio.Semaphore(LONG_ANSWERS)
+        self._piece = asyncio.Lock()
 
     # --- what changed ----------------------------------------------------------------------------------------------
 
@@ -158,16 +159,22 @@ class Decisions:
         """Rendered as they are sent."""
         while part := list(islice(rows, ROWS)):
             yield Piece.of(part).told(durations(self._bouncing.now()))
-            await asyncio.sleep(0)
+            await self._one_at_a_time()
 
     async def _shared(self, whole: WholeList) -> AsyncIterator[bytes]:
         """Rendered before, but for the durations; those are the same for all pieces of a second."""
         second, spoken = 0, durations(0)
         for piece in whole.pieces:
+            await self._one_at_a_time()
             if (now := int(self._bouncing.now())) != second:
                 # a part of a second more would say a second more than is left
                 second, spoken = now, durations(now + 1)
             yield piece.told(spoken)
+
+    async def _one_at_a_time(self) -> None:
+        """A turn of the loop has one piece, however many clients are ready: else a hundred would stall it."""
+        async with self._piece:
+            await asyncio.sleep(0)
 
     def _turn(self, *, long: bool) -> AbstractAsyncContextManager[object]:
         """Wait until a long answer may be made; short ones never wait."""

@@ -59,6 +59,7 @@ def test_the_bouncers_sets_hold_exactly_what_the_node_adopted(lone: Server, boun
     assert len(bouncer.members()) == 4
 
 
+@pytest.mark.timeout(1_800)  # the bouncer starts ipset for each entry
 def test_a_bouncer_that_starts_beside_a_long_list_has_all_of_it(lone: Server, key: str):
     """Its own sets hold 65,536; it takes larger ones that are there already."""
     text, members = firehol(trials(FEW, MANY))

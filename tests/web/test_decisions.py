@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from collections import Counter
 
 import pytest
 
 from p2pfw.core.records import Category
+from p2pfw.formats.crowdsec import Piece
 from p2pfw.web import decisions
 from p2pfw.web.decisions import RETOLD_SECONDS
+from p2pfw.web.wholelists import ROWS
 from tests.web.fake_bouncing import FakeBouncing
 from tests.web.serving import FixedClock, Served, eventually
 
@@ -239,6 +242,34 @@ async def test_many_changes_are_told_whole(client: Client, node: FakeBouncing):
     for text in texts:
         node.end(text)
     assert await client.stream() == ([], sorted(texts))
+
+
+async def test_a_turn_of_the_loop_renders_one_piece_however_many_ask(
+    client: Client, node: FakeBouncing, monkeypatch: pytest.MonkeyPatch
+):
+    """Else a hundred start-ups would stall everybody else for a hundred pieces."""
+    for number in range(3 * ROWS):
+        node.block(f"10.1.{number >> 8}.{number & 255}")
+    await client.stream("?startup=true")
+    turns, rendered, told = [0], [], Piece.told
+
+    def counted(piece: Piece, spoken: object) -> bytes:
+        rendered.append(turns[0])
+        return told(piece, spoken)
+
+    async def turning() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Piece, "told", counted)
+    async with asyncio.TaskGroup() as group:
+        loop = group.create_task(turning())
+        await asyncio.gather(*(client.stream("?startup=true") for _ in range(20)))
+        loop.cancel()
+
+    assert len(rendered) == 60
+    assert max(Counter(rendered).values()) <= 2
 
 
 async def test_durations_are_of_the_time_of_sending(client: Client, node: FakeBouncing):
