@@ -60,6 +60,7 @@ disable() {
 for package in $missing; do
     case $package in
         docker.io) disable docker.socket docker containerd ;;
-        fail2ban | sshguard | prometheus | ufw | firewalld) disable "$package" ;;
+        fail2ban | sshguard | prometheus | ufw | firewalld | nginx | haproxy) disable "$package" ;;
+        bird2) disable bird ;;
     esac
 done

@@ -1,30 +1,25 @@
-"""What is blocked, in the formats of others: as the node renders it, or rendered here from the node's plain list."""
+"""What is blocked, in the formats of others, as the node renders it; into a file whole or not at all."""
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from p2pfw.cli.exits import CommandError, Exit
 from p2pfw.cli.invocation import Invocation
 from p2pfw.client.exchange import query
 
-_BY_THE_NODE = frozenset({"plain", "json", "ndjson"})
+FORMATS = (
+    *("plain", "json", "ndjson", "csv", "ipset", "nft", "nginx", "haproxy"),
+    *("mikrotik", "rpz", "bird", "suricata", "zeek", "stix"),
+)
+"""By name, for completion and --help; kept here because formats are slow to import. A test holds it to the API's."""
 
 
-def pieces(invocation: Invocation, name: str, family: str | None, *, aggregate: bool) -> Iterator[bytes]:
-    """The text in pieces; nothing of it is kept where the node renders it."""
-    if name in _BY_THE_NODE and not aggregate:
-        with invocation.stream("GET", f"/v1/blocklist{query({'format': name, 'family': family})}", b"") as exchange:
-            yield from exchange.pieces()
-        return
-    from p2pfw.core.aggregate import aggregate as fewest
-    from p2pfw.formats import parse_list, render
-
-    with invocation.stream("GET", f"/v1/blocklist{query({'format': 'plain', 'family': family})}", b"") as exchange:
-        keys = parse_list(exchange.read(), "plain").keys
-    for line in render(fewest(keys) if aggregate else keys, name):
-        yield line.encode()
+def pieces(invocation: Invocation, asked: Mapping[str, str | int | None]) -> Iterator[bytes]:
+    """The text in pieces; nothing of it is kept."""
+    with invocation.stream("GET", f"/v1/blocklist{query(asked)}", b"") as exchange:
+        yield from exchange.pieces()
 
 
 def write_file(path: str, content: Iterable[bytes]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from p2pfw.cli.exits import CommandError, Exit, of_answer
+from p2pfw.cli.exporting import FORMATS, pieces, write_file
 from p2pfw.cli.invocation import Invocation, Leaf
 from p2pfw.cli.printer import Form
 from p2pfw.client.exchange import query, quoted
@@ -102,18 +103,20 @@ def _pages(invocation: Invocation, asked: dict[str, str], limit: int | None) -> 
 
 
 @click.command(cls=Leaf)
-@click.argument("format", type=click.Choice(["plain", "json", "ndjson", "ipset"]))
+@click.argument("format", type=click.Choice(FORMATS), metavar="FORMAT")
 @click.option(
     "--output", "-o", type=click.Path(), metavar="FILE", help="Instead of standard output; whole or not at all."
 )
 @click.option("--family", type=click.Choice(["4", "6"]), help="IPv4 or IPv6 only.")
 @click.option("--aggregate", is_flag=True, help="The fewest prefixes with the same addresses.")
+@click.option("--max", "limit", type=click.IntRange(1), metavar="N", help="The first N only: for small tables.")
 @click.pass_obj
-def export(invocation: Invocation, format: str, output: str | None, family: str | None, aggregate: bool) -> None:  # noqa: A002, FBT001
-    """Write what is blocked in a format that other programs read."""
-    from p2pfw.cli.exporting import pieces, write_file
+def export(invocation: Invocation, /, output: str | None, **asked: str | int | None) -> None:
+    """Write what is blocked in a format that other programs read.
 
-    found = pieces(invocation, format, family, aggregate=aggregate)
+    FORMAT: plain, json, ndjson, csv, ipset, nft, nginx, haproxy, mikrotik, rpz, bird, suricata, zeek, stix.
+    """
+    found = pieces(invocation, {**asked, "aggregate": int(asked["aggregate"] or 0) or None})
     if output is not None:
         write_file(output, found)
         invocation.printer.say(f"written to {output}")

@@ -5,6 +5,19 @@ list may contain, and how much of it may change at once, is decided by whoever t
 """
 
 from p2pfw.formats.parsed import FormatError, ParsedList, Problem
-from p2pfw.formats.registry import EXPORTS, FORMATS, Export, parse_list, render
+from p2pfw.formats.registry import FORMATS, parse_list
+from p2pfw.formats.writing import WRITTEN, Entry, Merging, Writer, Written, write
 
-__all__ = ["EXPORTS", "FORMATS", "Export", "FormatError", "ParsedList", "Problem", "parse_list", "render"]
+__all__ = [
+    "FORMATS",
+    "WRITTEN",
+    "Entry",
+    "FormatError",
+    "Merging",
+    "ParsedList",
+    "Problem",
+    "Writer",
+    "Written",
+    "parse_list",
+    "write",
+]

@@ -4,17 +4,14 @@ Written for people who feed other machines; our own enforcer makes its lines its
 then filled; an existing set of that name is kept, so restoring twice is no error.
 """
 
-from collections.abc import Iterable, Iterator
 from typing import Final
 
-from p2pfw.core.prefix import is_v6, key_length, key_text, truncate
 from p2pfw.formats.parsed import Gathering, ParsedList
 from p2pfw.formats.tokens import TokenError, read_token
 
 SET_NAMES: Final = ("p2pfw-export4", "p2pfw-export6")
 """Never the names of the enforcer's own sets: restoring an export must not change what the node enforces."""
 NOT_A_LINE: Final = "not a line of ipset"
-_MAXELEM: Final = 1_048_576
 _IGNORED: Final = frozenset({"create", "-N", "flush", "-F", "COMMIT", "swap", "destroy"})
 _ADDS: Final = frozenset({"add", "-A"})
 
@@ -33,25 +30,6 @@ def parse(text: str) -> ParsedList:
         else:
             _take(gathering, number, words[2])
     return gathering.done()
-
-
-def render(keys: Iterable[int]) -> Iterator[str]:
-    """A restore file with one set a family. A set cannot hold /0: it is written as its two halves."""
-    halves = [half for key in keys for half in _members(key)]
-    for name, family, members in (
-        (SET_NAMES[0], "inet", [key for key in halves if not is_v6(key)]),
-        (SET_NAMES[1], "inet6", [key for key in halves if is_v6(key)]),
-    ):
-        yield f"create {name} hash:net family {family} maxelem {max(_MAXELEM, len(members))} -exist\n"
-        for key in members:
-            yield f"add {name} {key_text(key)} -exist\n"
-
-
-def _members(key: int) -> tuple[int, ...]:
-    if key_length(key) > 0:
-        return (key,)
-    top = 1 << (127 if is_v6(key) else 31) + 8
-    return truncate(key, 0) | 1, truncate(key, 0) | top | 1
 
 
 def _take(gathering: Gathering, number: int, word: str) -> None:

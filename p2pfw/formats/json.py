@@ -1,10 +1,9 @@
 """JSON: an array of strings, or of objects with "prefix" (what our own API gives), or one such object a line."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
-from p2pfw.core.prefix import key_text
 from p2pfw.formats.parsed import FormatError, Gathering, ParsedList
 from p2pfw.formats.tokens import TokenError, read_token
 
@@ -30,21 +29,6 @@ def parse(text: str) -> ParsedList:
 def parse_lines(text: str) -> ParsedList:
     """One string or object a line. A line that is no JSON spoils the list: half of one is worse than none."""
     return _gather((number, _line(number, line)) for number, line in enumerate(text.splitlines(), 1) if line.strip())
-
-
-def render(keys: Iterable[int]) -> Iterator[str]:
-    """An array of strings, one a line."""
-    separator = "["
-    for key in keys:
-        yield f'{separator}\n"{key_text(key)}"'
-        separator = ","
-    yield "[]\n" if separator == "[" else "\n]\n"
-
-
-def render_lines(keys: Iterable[int]) -> Iterator[str]:
-    """An object a line."""
-    for key in keys:
-        yield f'{{"prefix":"{key_text(key)}"}}\n'
 
 
 def _line(number: int, line: str) -> object:

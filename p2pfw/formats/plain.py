@@ -4,7 +4,6 @@ Everything from # or ; on is a comment; of the rest the first word counts. `firs
 """
 
 import re
-from collections.abc import Iterable, Iterator
 from typing import Final
 
 from p2pfw.core.prefix import is_v6, key_length, key_text
@@ -29,12 +28,6 @@ def parse(text: str) -> ParsedList:
             except TokenError as error:
                 gathering.skip(number, words[0], str(error))
     return gathering.done()
-
-
-def render(keys: Iterable[int]) -> Iterator[str]:
-    """One line a prefix, hosts without their length: what firewalls and proxies read."""
-    for key in keys:
-        yield f"{short_text(key)}\n"
 
 
 def short_text(key: int) -> str:

@@ -5,6 +5,7 @@ import errno
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -46,7 +47,7 @@ class Api:
             clock.monotonic,
         )
         self._dispatcher = Dispatcher(
-            ROUTES, handlers_of(operations), gate, operations.welcome, monotonic=clock.monotonic
+            ROUTES, handlers_of(operations, clock.now), gate, operations.welcome, monotonic=clock.monotonic
         )
         self._bouncers = Bouncers(operations, gate, clock.monotonic)
         self._open = AsyncExitStack()
@@ -108,10 +109,10 @@ class Api:
         return context
 
 
-def handlers_of(operations: Operations) -> dict[str, Handler]:
+def handlers_of(operations: Operations, now: Callable[[], float]) -> dict[str, Handler]:
     """By name of route."""
     groups = (
-        Reading(operations, Renderer(operations), Metrics(operations)),
+        Reading(operations, Renderer(operations, now), Metrics(operations)),
         Changing(operations),
         Trusting(operations.trusting),
         Importing(operations),

@@ -11,7 +11,7 @@ from p2pfw.formats import FORMATS
 from p2pfw.web.access import Scope
 from p2pfw.web.importing import MAX_IMPORT
 from p2pfw.web.problems import CONTENT_TYPE
-from p2pfw.web.rendering import MEDIA
+from p2pfw.web.rendering import FORMS
 from p2pfw.web.repeats import HEADER, MAX_KEY
 from p2pfw.web.routes import ROUTES, TEXT, Route
 
@@ -26,7 +26,10 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "prefix": {**_PREFIX, "description": "address or CIDR; its slash as it is or as %2F"},
     "id": {"type": "string", "minLength": 1, "maxLength": 256, "description": "id, the beginning of one, or a name"},
     "family": {"type": "string", "enum": ["4", "6"]},
-    "aggregate": {**_FLAG, "description": "the fewest prefixes with the same addresses; format=plain only"},
+    "aggregate": {
+        **_FLAG,
+        "description": "the fewest prefixes with the same addresses; for formats of prefixes alone",
+    },
     "limit": {**_COUNT, "minimum": 1},
     "cursor": _CURSOR,
     "counters": {**_FLAG, "description": "read packets and bytes from the kernel; up to 0.3 s with a large set"},
@@ -54,7 +57,7 @@ _REPEATS: Final = {
 }
 # The same word, another meaning.
 _FORMATS: Final = {
-    "blocklist": {"type": "string", "enum": list(MEDIA)},
+    "blocklist": {"type": "string", "enum": list(FORMS)},
     "import_list": {"type": "string", "enum": list(FORMATS), "default": "plain"},
 }
 

@@ -1,6 +1,7 @@
 """Handlers that look and change nothing. Named as in routes."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,10 +16,12 @@ from p2pfw.web.answers import json_answer, kept_answer, text_answer
 from p2pfw.web.calls import Call
 from p2pfw.web.metrics import Metrics
 from p2pfw.web.problems import SAFE_HEADERS, Refusal
-from p2pfw.web.rendering import MEDIA, Renderer, Variant, read_cursor
+from p2pfw.web.rendering import FORMS, Renderer, Variant, read_cursor
 
 DEFAULT_LIMIT: Final = 100
 """Verdicts in a page of GET /v1/list."""
+# The first of a media type: several formats are text, and none but `plain` is what text/plain asks for.
+_BY_MEDIA: Final = {form.media.partition(";")[0]: name for name, form in reversed(FORMS.items())}
 _TAG: Final = re.compile(r'(?:W/)?("[^"]*")')
 
 
@@ -45,16 +48,19 @@ class Reading:
             limit=call.number("limit", 0, least=1),
             cursor=read_cursor(call.text("cursor")),
         )
-        headers = {"Vary": "Accept", "Cache-Control": "no-cache"}
-        tag = self.renderer.tag(variant)
+        headers = {"Vary": "Accept, Accept-Encoding", "Cache-Control": "no-cache"}
+        gzip = accepts_gzip(call.header(hdrs.ACCEPT_ENCODING))
+        tag = self.renderer.tag(variant, gzip=gzip)
         if matches(call.header(hdrs.IF_NONE_MATCH), tag):
             return web.Response(status=304, headers={**SAFE_HEADERS, **headers, "ETag": tag})
-        tag, page = await self.renderer.page(variant)
+        tag, page = await self.renderer.page(variant, gzip=gzip)
         if tag:
             headers["ETag"] = tag
         if page.cursor:
             headers["X-Next-Cursor"] = page.cursor
-        return await kept_answer(call.request, page.parts, {"Content-Type": MEDIA[kind], **headers})
+        if gzip:
+            headers["Content-Encoding"] = "gzip"
+        return await kept_answer(call.request, page.parts, {"Content-Type": variant.form.media, **headers})
 
     async def covering(self, call: Call) -> web.StreamResponse:
         """GET /v1/blocklist/{prefix}."""
@@ -129,16 +135,23 @@ def matches(header: str, tag: str) -> bool:
     return header.strip() == "*" or tag in _TAG.findall(header)
 
 
+def accepts_gzip(header: str) -> bool:
+    """True when Accept-Encoding names it, or `*`, and does not refuse it (RFC 9110 12.5.3)."""
+    weights = dict(_weighted(header)) if header else {}
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
 def preferred(accept: str) -> str:
-    """The format that an Accept header likes best; JSON when none of ours is named."""
-    by_media = {media.partition(";")[0]: name for name, media in MEDIA.items()}
-    liked = []
-    for part in accept.split(","):
-        media, *parameters = (one.strip().lower() for one in part.split(";"))
-        weight = next((_weight(one[2:]) for one in parameters if one.startswith("q=")), 1.0)
-        if media in by_media and weight > 0:
-            liked.append((weight, by_media[media]))
+    """The format that an Accept header likes best; JSON when none of ours is named. text/plain is `plain`."""
+    liked = [(weight, _BY_MEDIA[media]) for media, weight in _weighted(accept) if media in _BY_MEDIA and weight > 0]
     return max(liked, key=lambda one: one[0], default=(0, "json"))[1]
+
+
+def _weighted(header: str) -> Iterator[tuple[str, float]]:
+    """The names that a header of preferences has, with their q."""
+    for part in header.split(","):
+        name, *parameters = (one.strip().lower() for one in part.split(";"))
+        yield name, next((_weight(one[2:]) for one in parameters if one.startswith("q=")), 1.0)
 
 
 def _weight(text: str) -> float:

@@ -1,11 +1,13 @@
-"""The blocklist in its formats: rendered once a generation, in slices, and kept as bytes.
+"""The blocklist in its formats: rendered once a generation, in slices, and kept as bytes, plain and compressed.
 
 Streaming 100,000 lines to each client stalls the loop again and again; kept bytes go out in milliseconds. A few
-variants are kept; the oldest gives way.
+variants of the newest generation are kept, of so many bytes in all; the oldest gives way. How a line looks is none of
+its business: p2pfw/formats knows, and for JSON the API's own types.
 """
 
 import asyncio
 import re
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,24 +19,58 @@ import msgspec
 from p2pfw import schema
 from p2pfw.core.aggregate import aggregate
 from p2pfw.core.prefix import is_v6, key_text
-from p2pfw.core.records import Category
 from p2pfw.core.times import ending
 from p2pfw.errors import InputError
-from p2pfw.formats.plain import short_text
+from p2pfw.formats import WRITTEN, Entry, Merging, Writer, Written
+from p2pfw.formats.writing import CATEGORIES
 from p2pfw.operations import AdoptedRow, Operations
 
 SLICE: Final = 500
 """Entries rendered between two turns of the loop: about 2 ms."""
-KEPT: Final = 8
-"""Renderings in memory; one of 100,000 entries has up to 12 MB."""
-MEDIA: Final = {
-    "json": "application/json",
-    "ndjson": "application/x-ndjson",
-    "plain": "text/plain; charset=utf-8",
-}
-_CATEGORIES: Final = tuple(category.name.lower() for category in Category)
+KEPT: Final = 32
+"""Renderings in memory."""
+KEPT_BYTES: Final = 64 << 20
+"""And their bytes. The newest is kept whatever its size."""
+GZIP_LEVEL: Final = 5
+"""In the middle: it is compressed once a generation, in another thread."""
+_GZIP: Final = 31
+"""Window bits, and a header of gzip instead of zlib's."""
+_PIECE: Final = 64 << 10
 _ENCODER: Final = msgspec.json.Encoder()
 _CURSOR: Final = re.compile(r"[0-9a-f]{1,35}")
+
+
+def _json_line(_: int) -> Callable[[Entry], str]:
+    """Ends repeat: an imported list has one for all of it."""
+    known: dict[int, str | None] = {}
+
+    def line(row: Entry) -> str:
+        if row.until not in known:
+            known[row.until] = ending(row.until)
+        entry = schema.AdoptedEntry(
+            prefix=key_text(row.key),
+            reason=row.reason,
+            expires=known[row.until],
+            category=CATEGORIES[row.category],  # type: ignore[arg-type]  # the names of Category are the literals
+        )
+        return _ENCODER.encode(entry).decode()
+
+    return line
+
+
+FORMS: Final[dict[str, Written]] = {
+    "json": Written(
+        media="application/json",
+        merging=Merging.NEVER,
+        line=_json_line,
+        head=lambda told: "[" if told.v4 + told.v6 else "[]",
+        between=",",
+        after="]",
+    ),
+    "ndjson": Written(media="application/x-ndjson", merging=Merging.NEVER, line=_json_line),
+    **WRITTEN,
+}
+"""Every format of the blocklist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +84,30 @@ class Variant:
     cursor: int = -1
 
     def __post_init__(self) -> None:
-        if self.format not in MEDIA:
-            raise InputError(f"{self.format[:40]!r} is no format", field="format", hint=f"one of {', '.join(MEDIA)}")
+        if self.format not in FORMS:
+            raise InputError(f"{self.format[:40]!r} is no format", field="format", hint=f"one of {', '.join(FORMS)}")
         if self.family not in (0, 4, 6):
             raise InputError(f"{self.family} is no address family", field="family", hint="4 or 6")
-        if self.aggregate and self.format != "plain":
+        if self.aggregate and self.form.merging is Merging.NEVER:
+            able = ", ".join(name for name, form in FORMS.items() if form.merging is not Merging.NEVER)
             raise InputError(
-                "merged prefixes have no reason and no end of their own", field="aggregate", hint="use format=plain"
+                "merged prefixes have no reason and no end of their own", field="aggregate", hint=f"format: {able}"
             )
 
-    def tag(self, generation: str) -> str:
+    @property
+    def form(self) -> Written:
+        """How it is written."""
+        return FORMS[self.format]
+
+    @property
+    def merged(self) -> bool:
+        """True when it has the fewest prefixes, and nothing but prefixes."""
+        return self.aggregate or self.form.merging is Merging.ALWAYS
+
+    def tag(self, generation: str, *, gzip: bool = False) -> str:
         """The strong validator of its bytes."""
         name = f"{generation}-{self.format}{self.family}"
-        return f'"{name}{"a" if self.aggregate else ""}-{self.limit}-{self.cursor:x}"'
+        return f'"{name}{"a" if self.aggregate else ""}-{self.limit}-{self.cursor:x}{"-gzip" if gzip else ""}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +117,74 @@ class Page:
     parts: tuple[bytes, ...]
     cursor: str
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(map(len, self.parts))
+
 
 class Renderer:
     """Renders and remembers."""
 
-    def __init__(self, operations: Operations) -> None:
-        self._operations = operations
+    def __init__(self, operations: Operations, now: Callable[[], float]) -> None:
+        self._operations, self._now = operations, now
         self._pages: OrderedDict[str, Page] = OrderedDict()
+        self._generation, self._at = "", 0
         # One rendering at a time: who asks for the same a moment later gets the same bytes.
         self._order = asyncio.Lock()
 
-    def tag(self, variant: Variant) -> str:
+    def tag(self, variant: Variant, *, gzip: bool = False) -> str:
         """What the page would have now."""
-        return variant.tag(self._operations.generation())
+        return variant.tag(self._operations.generation(), gzip=gzip)
 
-    async def page(self, variant: Variant) -> tuple[str, Page]:
+    async def page(self, variant: Variant, *, gzip: bool = False) -> tuple[str, Page]:
         """(tag, page) as of now."""
         async with self._order:
-            tag = self.tag(variant)
+            self._begin_generation()
+            tag = self.tag(variant, gzip=gzip)
             known = self._pages.get(tag)
-            if known is None:
-                known = await self._render(variant)
-                # What changed while it was rendered may be in it or not: good as an answer, not under this tag.
-                if self.tag(variant) != tag:
-                    return "", known
-                self._pages[tag] = known
-                while len(self._pages) > KEPT:
-                    self._pages.popitem(last=False)
-            return tag, known
+            if known is not None:
+                return tag, known
+            page = await self._plain(variant)
+            if gzip:
+                page = Page(await asyncio.to_thread(_compressed, page.parts), page.cursor)
+            return self._keep(variant, tag, page, gzip=gzip), page
+
+    async def _plain(self, variant: Variant) -> Page:
+        tag = self.tag(variant)
+        known = self._pages.get(tag)
+        if known is None:
+            known = await self._render(variant)
+            self._keep(variant, tag, known)
+        return known
+
+    def _begin_generation(self) -> None:
+        """Forget what is of another one.
+
+        The time that stands in lists is the generation's, so that
+        the same tag is the same bytes, and it rises with each: serials of zones do.
+        """
+        generation = self._operations.generation()
+        if generation != self._generation:
+            self._generation, self._at = generation, max(self._at + 1, int(self._now()))
+            self._pages.clear()
+
+    def _keep(self, variant: Variant, tag: str, page: Page, *, gzip: bool = False) -> str:
+        """The tag that it may go out with.
+
+        What changed while it was rendered may be in it or not: good as an answer,
+        not under this tag.
+        """
+        if self.tag(variant, gzip=gzip) != tag:
+            return ""
+        self._pages[tag] = page
+        size = sum(one.size for one in self._pages.values())
+        while len(self._pages) > KEPT or (size > KEPT_BYTES and len(self._pages) > 1):
+            size -= self._pages.popitem(last=False)[1].size
+        return tag
 
     async def _render(self, variant: Variant) -> Page:
-        line, frame = _SHAPES[variant.format]()
-        parts: list[bytes] = []
+        writer, parts = Writer(variant.form, self._at), []
         count, last, more = 0, -1, ""
         rows = await self._rows(variant)
         while not more and (chunk := list(islice(rows, SLICE))):
@@ -110,14 +193,15 @@ class Renderer:
                 wanted = wanted[: variant.limit - count]
                 more = f"{wanted[-1].key if wanted else last:x}"
             if wanted:
-                parts.append((frame.between if parts else frame.before) + frame.between.join(map(line, wanted)))
+                parts.append(writer.write(wanted))
                 count, last = count + len(wanted), wanted[-1].key
             await asyncio.sleep(0)
-        return Page((*parts, frame.after) if parts else frame.empty, more)
+        head, tail = writer.end()
+        return Page(tuple(part for part in (head, *parts, tail) if part), more)
 
     async def _rows(self, variant: Variant) -> Iterator[AdoptedRow]:
         rows = await self._operations.adopted()
-        if not variant.aggregate:
+        if not variant.merged:
             return rows
         keys: list[int] = []
         while chunk := [row.key for row in islice(rows, SLICE)]:
@@ -140,46 +224,8 @@ def _in_family(family: int, key: int) -> bool:
     return not family or family == (6 if is_v6(key) else 4)
 
 
-# --- shapes --------------------------------------------------------------------------------------------------------
-
-Line = Callable[[AdoptedRow], bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """What stands before, between and after the lines; and instead of them."""
-
-    before: bytes
-    between: bytes
-    after: bytes
-    empty: tuple[bytes, ...] = ()
-
-
-def _json_line() -> Line:
-    """Ends repeat: an imported list has one for all of it."""
-    known: dict[int, str | None] = {}
-
-    def line(row: AdoptedRow) -> bytes:
-        if row.until not in known:
-            known[row.until] = ending(row.until)
-        return _ENCODER.encode(
-            schema.AdoptedEntry(
-                prefix=key_text(row.key),
-                reason=row.reason,
-                expires=known[row.until],
-                category=_CATEGORIES[row.category],  # type: ignore[arg-type]  # the names of Category are the literals
-            )
-        )
-
-    return line
-
-
-def _plain_line() -> Line:
-    return lambda row: short_text(row.key).encode()
-
-
-_SHAPES: Final[dict[str, Callable[[], tuple[Line, _Frame]]]] = {
-    "json": lambda: (_json_line(), _Frame(b"[", b",", b"]", (b"[]",))),
-    "ndjson": lambda: (_json_line(), _Frame(b"", b"\n", b"\n")),
-    "plain": lambda: (_plain_line(), _Frame(b"", b"\n", b"\n")),
-}
+def _compressed(parts: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """As one gzip stream without a time in it: the same bytes for the same list."""
+    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, _GZIP)
+    packed = b"".join([*map(packer.compress, parts), packer.flush()])
+    return tuple(packed[at : at + _PIECE] for at in range(0, len(packed), _PIECE))

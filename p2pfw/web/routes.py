@@ -23,7 +23,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "What is adopted now, in key order",
         list[schema.AdoptedEntry],
         query=("format", "family", "aggregate", "limit", "cursor", TOKEN),
-        media=(JSON, NDJSON, TEXT),
+        media=(JSON, NDJSON, TEXT, "text/csv", "application/stix+json"),
     ),
     Route(
         "GET",

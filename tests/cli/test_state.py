@@ -6,6 +6,8 @@ import pytest
 from msgspec import structs
 
 from p2pfw import schema
+from p2pfw.cli.exporting import FORMATS
+from p2pfw.web.rendering import FORMS
 from tests.cli.samples import NODE, NOW, OWNER, at, entry, status, why
 
 WHY = """\
@@ -210,19 +212,21 @@ LISTED = b"198.51.100.0/25\n198.51.100.128/25\n203.0.113.9\n2001:db8::/48\n"
 
 
 def test_export_gives_what_the_node_renders(node, p2pfw):
-    """Plain, JSON and NDJSON as they come."""
+    """Byte for byte."""
     node.answer("GET", "/v1/blocklist", LISTED)
 
     assert p2pfw("export", "plain", "--family", "4").out == LISTED.decode()
     assert node.last.query == {"format": "plain", "family": "4"}
 
 
-def test_export_renders_other_formats_and_aggregates_here(node, p2pfw):
-    """From the node's plain list."""
+def test_export_asks_the_node_for_any_format(node, p2pfw):
+    """The names that the command knows are those of the API; what may be asked of each is the node's to say."""
     node.answer("GET", "/v1/blocklist", LISTED)
 
-    assert p2pfw("export", "plain", "--aggregate").out == "198.51.100.0/24\n203.0.113.9\n2001:db8::/48\n"
-    assert "add p2pfw-export6 2001:db8::/48 -exist\n" in p2pfw("export", "ipset").out
+    assert set(FORMATS) == set(FORMS)
+    for name in FORMATS:
+        assert p2pfw("export", name, "--aggregate", "--max", "7").code == 0
+        assert node.last.query == {"format": name, "aggregate": "1", "limit": "7"}
 
 
 def test_export_replaces_a_file_whole_or_not_at_all(node, p2pfw, tmp_path):

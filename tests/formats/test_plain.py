@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2pfw.core.prefix import key_text
-from p2pfw.formats import parse_list, render
+from p2pfw.formats import WRITTEN, parse_list, write
 from p2pfw.formats.parsed import MOST_PROBLEMS
+from tests.formats.samples import Row
 
 FIREHOL = b"""#
 # firehol_level1
@@ -86,7 +87,7 @@ def test_rendering_and_reading_come_back_to_the_same():
     """Hosts are written without their length."""
     keys = parse_list(b"203.0.113.9\n198.51.100.0/24\n2001:db8::/48\n2001:db8::1\n", "plain").keys
 
-    text = "".join(render(keys, "plain"))
+    text = write([Row(key) for key in keys], WRITTEN["plain"], 0).decode()
 
     assert text == "198.51.100.0/24\n203.0.113.9\n2001:db8::/48\n2001:db8::1\n"
     assert parse_list(text.encode(), "plain").keys == keys

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from p2pfw.core.aggregate import aggregate
 from p2pfw.core.prefix import Prefix, key_text
+from p2pfw.formats import Merging
 from p2pfw.web import answers, rendering
-from p2pfw.web.reading import matches, preferred
+from p2pfw.web.reading import accepts_gzip, matches, preferred
 from p2pfw.web.rendering import Renderer, Variant
 from tests.web.fake_operations import NOW, Block, FakeOperations
 from tests.web.serving import Served, eventually
@@ -47,7 +48,7 @@ async def test_the_format_is_asked_for_or_accepted(served: Served, query: str, a
     async with served.client() as session, session.get(f"/v1/blocklist{query}", headers=headers) as answer:
         assert answer.status == 200
         assert answer.headers["Content-Type"] == media
-        assert answer.headers["Vary"] == "Accept"
+        assert answer.headers["Vary"] == "Accept, Accept-Encoding"
         body = await answer.text()
 
     assert prefixes_of(body, media) == SOME
@@ -66,7 +67,7 @@ def prefixes_of(body: str, media: str) -> list[str]:
 @given(st.text(max_size=80))
 def test_any_accept_header_gives_one_of_our_formats(accept: str):
     """Whatever a client says."""
-    assert preferred(accept) in rendering.MEDIA
+    assert preferred(accept) in rendering.FORMS
 
 
 async def test_an_entry_says_what_is_true_for_the_whole_generation(served: Served):
@@ -114,7 +115,7 @@ async def test_pages_together_are_the_list(count: int, limit: int):
         limit *= 100
     operations = FakeOperations()
     operations.fill(count)
-    renderer, cursor, seen, pages = Renderer(operations), "", [], 0
+    renderer, cursor, seen, pages = Renderer(operations, lambda: NOW), "", [], 0
     while True:
         variant = Variant(format="plain", limit=limit, cursor=rendering.read_cursor(cursor))
         _, page = await renderer.page(variant)
@@ -193,15 +194,17 @@ async def test_what_did_not_change_is_304(served: Served, query: str):
 def test_no_two_variants_share_a_validator():
     """A strong validator is of these very bytes."""
     tags = {
-        Variant(format=kind, family=family, aggregate=merged, limit=limit, cursor=cursor).tag("g")
-        for kind in rendering.MEDIA
+        Variant(format=kind, family=family, aggregate=merged, limit=limit, cursor=cursor).tag("g", gzip=gzip)
+        for kind, form in rendering.FORMS.items()
         for family in (0, 4, 6)
-        for merged in ((False, True) if kind == "plain" else (False,))
+        for merged in ((False, True) if form.merging is not Merging.NEVER else (False,))
         for limit in (0, 1, 12)
         for cursor in (-1, 0, 1, 0x12)
+        for gzip in (False, True)
     }
+    able = sum(form.merging is not Merging.NEVER for form in rendering.FORMS.values())
 
-    assert len(tags) == 4 * 3 * 3 * 4
+    assert len(tags) == (len(rendering.FORMS) + able) * 3 * 3 * 4 * 2
 
 
 async def test_it_is_rendered_once_a_generation():
@@ -211,7 +214,7 @@ async def test_it_is_rendered_once_a_generation():
     renders = []
     real = operations.adopted
     operations.adopted = lambda: renders.append(1) or real()
-    renderer = Renderer(operations)
+    renderer = Renderer(operations, lambda: NOW)
 
     pages = await asyncio.gather(*(renderer.page(Variant(format="json")) for _ in range(5)))
     assert len(renders) == 1
@@ -226,7 +229,7 @@ async def test_only_a_few_renderings_are_kept():
     """Clients that ask for ever new pages cost no memory."""
     operations = FakeOperations()
     operations.fill(100)
-    renderer = Renderer(operations)
+    renderer = Renderer(operations, lambda: NOW)
     for limit in range(1, 50):
         await renderer.page(Variant(format="plain", limit=limit))
 
@@ -238,7 +241,7 @@ async def test_what_changes_while_it_is_rendered_gets_no_validator(monkeypatch):
     monkeypatch.setattr(rendering, "SLICE", 10)
     operations = FakeOperations()
     operations.fill(100)
-    renderer = Renderer(operations)
+    renderer = Renderer(operations, lambda: NOW)
 
     rendering_now = asyncio.create_task(renderer.page(Variant(format="plain")))
     await asyncio.sleep(0)
@@ -264,7 +267,7 @@ async def test_others_get_their_turn_while_it_is_rendered():
             await asyncio.sleep(0)
 
     beside = asyncio.create_task(other())
-    await Renderer(operations).page(Variant(format="json"))
+    await Renderer(operations, lambda: NOW).page(Variant(format="json"))
     beside.cancel()
 
     assert turns >= 10
@@ -275,11 +278,101 @@ def test_the_merged_list_is_that_of_core(octets: list[int]):
     """The renderer adds nothing to p2pfw.core.aggregate."""
     operations = FakeOperations()
     put(operations, *(f"192.0.2.{octet}" for octet in octets))
-    _, page = asyncio.run(Renderer(operations).page(Variant(format="plain", aggregate=True)))
+    _, page = asyncio.run(Renderer(operations, lambda: NOW).page(Variant(format="plain", aggregate=True)))
 
     assert [Prefix.parse(line).key for line in b"".join(page.parts).decode().split()] == aggregate(
         list(operations.blocks)
     )
+
+
+# --- compressed ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        ("", False),
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0, *", False),
+        ("*", True),
+        ("*;q=0", False),
+        ("deflate", False),
+        ("gzip;q=x", False),
+    ],
+)
+def test_gzip_is_for_who_takes_it(header: str, wanted: bool):
+    """RFC 9110 12.5.3."""
+    assert accepts_gzip(header) is wanted
+
+
+@pytest.mark.parametrize("kind", sorted(rendering.FORMS))
+async def test_every_format_goes_out_plain_and_compressed(served: Served, kind: str):
+    """The same text; each has a strong validator of its own, and is confirmed by that alone."""
+    served.operations.fill(3_000)
+    target = f"/v1/blocklist?format={kind}"
+    async with served.client() as session:
+        async with session.get(target, headers={"Accept-Encoding": "identity"}) as answer:
+            plain, tag = await answer.read(), answer.headers["ETag"]
+            assert answer.status == 200
+            assert "Content-Encoding" not in answer.headers
+            assert answer.headers["Content-Type"] == rendering.FORMS[kind].media
+        async with session.get(target, headers={"Accept-Encoding": "gzip"}) as answer:
+            assert answer.headers["Content-Encoding"] == "gzip"
+            assert await answer.read() == plain
+            packed = answer.headers["ETag"]
+        assert packed != tag
+        for known, coding, status in ((packed, "gzip", 304), (tag, "gzip", 200), (packed, "identity", 200)):
+            headers = {"Accept-Encoding": coding, "If-None-Match": known}
+            async with session.get(target, headers=headers) as answer:
+                assert answer.status == status
+
+
+async def test_the_same_validator_means_the_same_bytes():
+    """Also when it was rendered anew, later: the time in a list is that of its generation, and rises with each."""
+    operations, clock = FakeOperations(), iter(range(NOW, NOW + 100))
+    operations.fill(10)
+    renderer = Renderer(operations, lambda: next(clock))
+    seen = {}
+    for _ in range(2):
+        for kind in rendering.FORMS:
+            tag, page = await renderer.page(Variant(format=kind), gzip=True)
+            assert seen.setdefault(tag, page.parts) == page.parts
+        renderer._pages.clear()
+    _, before = await renderer.page(Variant(format="rpz"))
+    operations.changes += 1
+    _, after = await renderer.page(Variant(format="rpz"))
+
+    serials = [int(b"".join(page.parts).split()[6]) for page in (before, after)]
+    assert serials[0] < serials[1]
+
+
+async def test_what_is_kept_has_a_bound_in_bytes(monkeypatch):
+    """And nothing of an older generation stays."""
+    operations = FakeOperations()
+    operations.fill(1_000)
+    renderer = Renderer(operations, lambda: NOW)
+    monkeypatch.setattr(rendering, "KEPT_BYTES", 40_000)
+    for kind in rendering.FORMS:
+        await renderer.page(Variant(format=kind))
+        assert len(renderer._pages) == 1 or sum(page.size for page in renderer._pages.values()) <= 40_000
+    operations.changes += 1
+    await renderer.page(Variant(format="plain"))
+
+    assert len(renderer._pages) == 1
+
+
+@pytest.mark.parametrize("kind", sorted(rendering.FORMS))
+async def test_merging_is_for_formats_of_prefixes_alone(served: Served, kind: str):
+    """Else the answer says which can."""
+    put(served.operations, "192.0.2.0/25", "192.0.2.128/25")
+    able = rendering.FORMS[kind].merging is not Merging.NEVER
+    async with served.client() as session, session.get(f"/v1/blocklist?format={kind}&aggregate=1") as answer:
+        text = await answer.text()
+
+    assert answer.status == (200 if able else 400)
+    assert ("plain" in text) if not able else ("192.0.2.0/25" not in text)
 
 
 # --- sending -------------------------------------------------------------------------------------------------------
@@ -288,7 +381,8 @@ def test_the_merged_list_is_that_of_core(octets: list[int]):
 async def test_a_long_list_arrives_whole(served: Served):
     """In pieces, with its length told before."""
     served.operations.fill(20_000)
-    async with served.client() as session, session.get("/v1/blocklist") as answer:
+    as_it_is = {"Accept-Encoding": "identity"}
+    async with served.client() as session, session.get("/v1/blocklist", headers=as_it_is) as answer:
         body = await answer.read()
 
     assert len(body) > answers.PIECE

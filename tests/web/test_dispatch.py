@@ -18,6 +18,7 @@ from p2pfw.errors import (
 from p2pfw.web.access import Gate, Rules
 from p2pfw.web.api import handlers_of
 from p2pfw.web.dispatch import Dispatcher
+from p2pfw.web.rendering import FORMS
 from p2pfw.web.routes import ROUTES
 from tests.web.fake_operations import FakeOperations
 from tests.web.serving import ADMIN, Served
@@ -31,7 +32,7 @@ def dispatcher(handlers) -> Dispatcher:
 
 def test_every_route_has_a_handler_and_every_handler_a_route():
     """A route without one is found when the server is made, not when it is asked."""
-    handlers = handlers_of(FakeOperations())
+    handlers = handlers_of(FakeOperations(), lambda: 0.0)
 
     assert set(handlers) == {route.name for route in ROUTES}
     dispatcher(handlers)
@@ -142,8 +143,8 @@ async def test_head_is_get_without_the_body(served: Served, route):
         ("/v1/blocklist?limit=9999999999999", "limit", ""),
         ("/v1/blocklist?limit=", "limit", ""),
         ("/v1/blocklist?family=5", "family", "4 or 6"),
-        ("/v1/blocklist?format=xml", "format", "one of json, ndjson, plain"),
-        ("/v1/blocklist?aggregate=1", "aggregate", "use format=plain"),
+        ("/v1/blocklist?format=xml", "format", f"one of {', '.join(FORMS)}"),
+        ("/v1/blocklist?aggregate=1", "aggregate", "format: plain, ipset, nft, nginx, haproxy, mikrotik, rpz, bird"),
         ("/v1/blocklist?aggregate=yes&format=plain", "aggregate", "1 or 0"),
         ("/v1/blocklist?cursor=-1", "cursor", "leave it out for the first page"),
         ("/v1/blocklist?cursor=0x10", "cursor", "leave it out for the first page"),
@@ -153,7 +154,7 @@ async def test_head_is_get_without_the_body(served: Served, route):
         ("/v1/list?contains=", "prefix", "write it like 203.0.113.9 or 2001:db8::1"),
         ("/v1/list?origin=%1b[31m", "origin", ""),
         (f"/v1/list?origin={'a' * 257}", "origin", ""),
-        ("/v1/blocklist?format=", "format", "one of json, ndjson, plain"),
+        ("/v1/blocklist?format=", "format", f"one of {', '.join(FORMS)}"),
         ("/v1/why/203.0.113.9?counters=2", "counters", "1 or 0"),
         ("/v1/peers/%1b%5b2J", "id", ""),
         ("/v1/events?since=yesterday", "since", ""),
@@ -220,7 +221,7 @@ async def test_an_answer_that_breaks_in_the_middle_is_cut_off(served: Served, ca
         await response.write(b"half")
         raise RuntimeError("in the middle")
 
-    broken = dispatcher({**handlers_of(served.operations), failing: half})
+    broken = dispatcher({**handlers_of(served.operations, lambda: 0.0), failing: half})
     answer = await _with(served, broken, f"/{failing}")
 
     assert answer.count(b"HTTP/1.1") == 1
