@@ -13,7 +13,7 @@ from p2pfw.core.prefix import PrefixKey, is_v6, key_text
 from p2pfw.core.ranges import is_canonical
 from p2pfw.errors import InputError
 
-_INTERFACE: Final = re.compile(r"[A-Za-z0-9_.@-]{1,15}\+?|\+?")
+_INTERFACE: Final = re.compile(r"(?:[A-Za-z0-9_.@-]{1,15}\+?)?")
 
 
 class Target(Enum):
@@ -36,7 +36,8 @@ class Chain(Enum):
 class LocalRule:
     """One rule. Interfaces "" are any; one that ends in + is all that begin so. None: any address.
 
-    At least one address is named, both of one family: there is no rule about everything.
+    The other end is named, and all ends are of one family: there is no rule about everything, nor about everybody who
+    comes to this machine.
     """
 
     chain: Chain
@@ -57,8 +58,8 @@ class LocalRule:
         keys = [key for key in (self.source, self.destination) if key is not None]
         if not all(is_canonical(key) and key & 0xFF for key in keys):
             raise InputError("a rule is about a canonical network, and not about everything", field="address")
-        if not keys:
-            raise InputError("a rule names an address", field="address")
+        if not self.remote:
+            raise InputError("a rule names an address, that of the other end", field="address")
         if len({is_v6(key) for key in keys}) > 1:
             raise InputError("source and destination are of two families", field="address")
 
