@@ -102,6 +102,8 @@ class _Found:
     jumps: tuple[Rule, ...]
     strangers: int
     """Rules of others above the first jump."""
+    held: bool
+    """Rules of others, in other chains, lead to it: theirs stay, and so it cannot go; it stays empty."""
 
     @classmethod
     def of(cls, table: Table | None, names: SetNames, chain: Chain) -> "_Found":
@@ -117,12 +119,14 @@ class _Found:
             rules=tuple(rule for rule in rules if rule.chain == name),
             jumps=jumps,
             strangers=sum(not rule.comment.startswith(COMMENT_TAG) for rule in above),
+            held=any(rule.chain != chain.value and _leads_to(rule, name) for rule in rules),
         )
 
     def fault(self, rules: Sequence[LocalRule]) -> str:
         """What is wrong; "" when nothing is."""
         if not rules:
-            return "chain left over" if self.exists or self.jumps else ""
+            left = self.jumps or self.rules or (self.exists and not self.held)
+            return "chain left over" if left else ""
         if not self.exists:
             return "chain missing"
         if len(self.jumps) != 1 or not _same(self.jumps[0].text, self.jump):
@@ -139,7 +143,8 @@ class _Found:
         """Lines that put it right, or take it away."""
         gone = [f"-D {jump.chain} {jump.text}" for jump in self.jumps]
         if not rules:
-            return [*gone, *([f"-F {self.name}", f"-X {self.name}"] if self.exists else [])]
+            emptied = [f"-F {self.name}"] if self.exists else []
+            return [*gone, *emptied, *([f"-X {self.name}"] if self.exists and not self.held else [])]
         body = []
         for rule in rules:
             packets, octets = counted.get(rule, (0, 0))
@@ -155,7 +160,7 @@ class _Found:
 
 
 def _leads_to(rule: Rule, name: str) -> bool:
-    return f"-j {name}" in rule.text and ("-j", name) in clauses(rule.text)
+    return name in rule.text and not {("-j", name), ("-g", name)}.isdisjoint(clauses(rule.text))
 
 
 def _same(text: str, expected: str) -> bool:

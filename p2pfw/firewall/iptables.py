@@ -25,6 +25,10 @@ _NFT_FAMILY: Final = {Family.V4: "ip", Family.V6: "ip6"}
 _BASE_CHAIN: Final = re.compile(r"chain (\w+) \{\s+type filter hook \w+ priority [\w -]+; policy accept;\s+\}")
 
 
+class ForeignTableError(FirewallError):
+    """A table that holds what only nft can read."""
+
+
 class KernelRules:
     """The rules of one instance."""
 
@@ -91,8 +95,15 @@ class KernelRules:
         text = checked(self._runner, _SAVE[family], ["-c", "-t", name]).decode(errors="replace")
         tables = parse_tables(text, tag)
         if name not in tables and "incompatible" in text:
-            raise FirewallError(f"{_SAVE[family].file} -t {name}: made by nft, iptables cannot work with it")
+            raise ForeignTableError(f"{_SAVE[family].file} -t {name}: made by nft, iptables cannot work with it")
         return tables
+
+    def has_chain(self, family: Family, table: str, name: str) -> bool:
+        """Asked of nft, for a table that iptables cannot read. Without nft nothing there is iptables' work."""
+        try:
+            return not self._runner.run(Program.NFT, ["list", "chain", _NFT_FAMILY[family], table, name]).code
+        except MissingProgramError:
+            return False
 
     def drop_empty(self, family: Family, name: str) -> None:
         """The nft variant keeps a table that our rule made; nobody else uses an empty one, so it goes with the rule.

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from p2pfw.core.localrule import LocalRule
+from p2pfw.core.localrule import Chain, LocalRule
 from p2pfw.core.prefix import Family
 from p2pfw.errors import FirewallError
 from p2pfw.firewall.chains import TABLE, ChainsVerdict, Counted, judge_chains
-from p2pfw.firewall.iptables import KernelRules
+from p2pfw.firewall.iptables import ForeignTableError, KernelRules
 from p2pfw.firewall.names import SetNames
+from p2pfw.firewall.parse import Table
 
 FRESH: Final = 2.0
 """Seconds: the node has the chains checked every second, and thousands of rules are not read twice for a list."""
@@ -82,8 +83,17 @@ class LocalChains:
         if not self._wanted and not self._placed:
             return
         for family in Family:
-            table = self._rules.tables(family, TABLE, _EVERYTHING).get(TABLE)
-            yield family, judge_chains(table, [one for one in self._wanted if _is_of(one, family)], self._names, family)
+            wanted = [one for one in self._wanted if _is_of(one, family)]
+            yield family, judge_chains(self._table(family, needed=bool(wanted)), wanted, self._names, family)
+
+    def _table(self, family: Family, *, needed: bool) -> Table | None:
+        """A table that iptables cannot read is an error only where we need it, or something of ours is in it."""
+        try:
+            return self._rules.tables(family, TABLE, _EVERYTHING).get(TABLE)
+        except ForeignTableError:
+            if needed or any(self._rules.has_chain(family, TABLE, self._names.chain(chain)) for chain in Chain):
+                raise
+            return None
 
 
 def _is_of(rule: LocalRule, family: Family) -> bool:

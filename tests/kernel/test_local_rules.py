@@ -208,3 +208,41 @@ def test_a_rule_that_does_not_go_in_is_an_error_and_the_sets_work_on(box: Box, k
 
     assert box.rules() == before
     assert (report.enforcing, report.local_error != "") == (True, True)
+
+
+def test_a_table_that_iptables_cannot_read_is_no_trouble_without_local_rules(lab: Lab, tmp_path: Path):
+    """Made by nft: enforcing and taking away work as ever; a local rule is an error that says so."""
+    box = Box(lab.host("victim"), tmp_path)
+    box.choose("nft")
+    box.sh("nft add table ip filter; nft add chain ip filter INPUT '{ type filter hook input priority 0; }'")
+    box.sh("nft add rule ip filter INPUT ct count over 30 drop")
+    before = box.sh("nft list table ip filter")
+    kernel = box.kernel()
+    kernel.start()
+    kernel.allow(frozenset())
+    kernel.replace({})
+    kernel.local([])
+    kernel.enforce()
+
+    assert kernel.check(0, 0).local_error == ""
+    with pytest.raises(FirewallError, match="made by nft"):
+        kernel.local([rule(source=FRIEND)])
+    kernel.local([rule(source=FRIEND6)])
+    kernel.release()
+    assert box.sh("nft list table ip filter") == before
+
+
+def test_a_chain_that_others_lead_to_is_left_empty(box: Box, kernel: Kernel):
+    """Their rule is not ours to remove, and the kernel keeps what it leads to; nothing is said of it for ever."""
+    kernel.local([rule(source=FRIEND)])
+    box.sh("iptables -N mine; iptables -A mine -j p2pfw-input")
+    kernel.local([])
+
+    assert kernel.check(0, 0).repaired == ()
+    assert [line for line in box.rules().splitlines() if "p2pfw-input" in line and "-A" in line] == [
+        "-A mine -j p2pfw-input"
+    ]
+    kernel.release()
+    box.sh("iptables -F mine")
+    assert uninstall("p2pfw", box.runner()) == ("local rules (IPv4)",)
+    assert "p2pfw-input" not in box.rules()
