@@ -62,7 +62,7 @@ class Enforcing:
         self._drift = Drift(events)
         self.shortage = Shortage(settings.max_entries)
         self.sync = SyncTimes()
-        self.local = LocalInstalling(firewall)
+        self.local = LocalInstalling(firewall, clock)
         self.report = KernelReport(enforcing=False, entries4=0, entries6=0)
         self.on_revert: Callable[[], Awaitable[None]] | None = None
         self._dirty: set[int] = set()
@@ -108,7 +108,7 @@ class Enforcing:
 
     def local_changed(self) -> int:
         """The local rules are others. Returns a ticket for `settle`."""
-        self.local.dirty = True
+        self.local.changed()
         return self._nudge()
 
     def time_changed(self) -> int:
@@ -133,7 +133,8 @@ class Enforcing:
         self.last_error, self._failures = "", 0
         self._compare = mode is Mode.ENFORCE
         self._released = False
-        self._allow_dirty = self.local.dirty = True
+        self._allow_dirty = True
+        self.local.changed()
         if previous is not mode:
             self._events.tell("mode", reason=mode.value, reverts_at=trial.reverts_at if trial else None)
         return await self.settle(self._nudge())
@@ -291,13 +292,13 @@ class Enforcing:
         if self._allow_dirty:
             self._allow_dirty = False
             await self._guard_allow()
-            self.local.allow_changed()
-        await self.local.follow()
+            self.local.changed()
         if self._compare:
             await self._read_and_compare()
         if self._dirty:
             await self._write()
             self._unseen = True
+        await self.local.follow()  # before any check, which would take away what is not known to be wanted
         if not self._ruled:
             self._placed = True
             await self._firewall.enforce()

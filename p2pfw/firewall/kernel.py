@@ -49,6 +49,7 @@ class Kernel:
         self._sets = KernelSets(runner, names, max_entries, clock.now, link)
         self._rules = KernelRules(runner, names, hooks)
         self._chains = LocalChains(self._rules, names, clock.monotonic)
+        self._local_trouble = ""
         self._wanted = False
         self._sure = False
         self._strikes = 0
@@ -101,12 +102,18 @@ class Kernel:
         """Rules, then sets. Returns what was removed, in words. Idempotent."""
         self._wanted = False
         self._sure = False
+        self._local_trouble = ""
         return release(self._sets, self._rules, self._chains)
 
     def local(self, wanted: Sequence[LocalRule]) -> Mapping[LocalRule, str]:
         """See ports.Firewall.local. Nothing is refused here."""
         self._chains.want(wanted)
-        self._chains.repair()
+        self._local_trouble = ""
+        try:
+            self._chains.repair()
+        except FirewallError as error:
+            self._local_trouble = str(error)
+            raise
         return {}
 
     def local_counters(self) -> dict[LocalRule, Counted]:
@@ -126,7 +133,7 @@ class Kernel:
             verdicts = self._rules.read()
             if self._wanted:
                 repaired += self._rules.repair(verdicts)
-                local, trouble = self._repair_local()
+                local, trouble = self._tend_local()
                 repaired += local
             if repaired:
                 found, verdicts = self._sets.find(), self._rules.read()
@@ -164,12 +171,18 @@ class Kernel:
             self._repair_sets(self._sets.find())
             self._sure = True
 
-    def _repair_local(self) -> tuple[tuple[str, ...], str]:
-        """(what was wrong with the local rules, why it could not be put right): the sets do not suffer for them."""
+    def _tend_local(self, *, repair: bool = True) -> tuple[tuple[str, ...], str]:
+        """(what was wrong with the local rules, why it could not be put right): the sets do not suffer for them.
+
+        After a failure it is `local` that tries again, at its caller's pace.
+        """
+        if self._local_trouble:
+            return (), self._local_trouble
         try:
-            return self._chains.repair(), ""
+            return self._chains.repair() if repair else self._chains.faults(), ""
         except FirewallError as error:
-            return (), str(error)
+            self._local_trouble = str(error)
+            return (), self._local_trouble
 
     def _faults(self, found: Found) -> dict[Slot, Fault]:
         return {slot: fault for slot in SLOTS if (fault := self._sets.fault(slot, found))}
@@ -211,10 +224,11 @@ class Kernel:
         verdicts = self._rules.read()
         self._sure = not self._faults(found)
         faults = self._set_faults(found) + tuple(fault for _, verdict in verdicts for fault in verdict.faults)
-        faults += self._chains.faults()
+        local, trouble = self._tend_local(repair=False)
         missed = self._missed(found, expected)
         report = self._report(found, verdicts, (), ())
-        return replace(report, enforcing=report.enforcing and not missed, faults=faults + missed)
+        enforcing = report.enforcing and not missed
+        return replace(report, enforcing=enforcing, faults=faults + local + missed, local_error=trouble)
 
     def _set_faults(self, found: Found) -> tuple[str, ...]:
         """What `_repair_sets` would put right, in its words."""

@@ -111,7 +111,7 @@ async def test_a_rule_that_does_not_go_in_is_told_and_retried():
     assert problem == str(broken)
     assert "line 3 failed" in complaint["local-rules"]
     assert a.drops("203.0.113.10")
-    await world.advance(seconds=3)
+    await world.advance(seconds=6, step=2)
     assert a.firewall.rules == [rule()]
     assert "local-rules" not in {line.code for line in a.app.status().health}
 
@@ -134,3 +134,30 @@ async def test_their_number_is_bounded(monkeypatch: pytest.MonkeyPatch):
 
     with pytest.raises(InputError, match="1 local rules"):
         await put(a, rule("203.0.113.10"))
+
+
+async def test_a_rule_comes_back_when_the_whitelist_entry_goes():
+    """Also the only one: it was kept all the while."""
+    world, a = await one()
+    await put(a, rule())
+    await a.beside(a.app.allow(Prefix.parse("203.0.113.0/24"), schema.AllowRequest(), CALLER))
+    await world.advance(seconds=2)
+    assert a.firewall.rules == []
+    await a.beside(a.app.disallow(Prefix.parse("203.0.113.0/24"), CALLER))
+    await world.advance(seconds=2)
+
+    assert a.firewall.rules == [rule()]
+
+
+async def test_what_fails_is_tried_at_growing_distances_and_at_once_when_it_changes():
+    """A minute of failing takes few tries; a rule that is given then does not wait for the next one."""
+    world, a = await one()
+    a.firewall.local_errors = [FirewallError("no")] * 1_000
+    await put(a, rule(), wait=False)
+    before = a.firewall.calls.count("local")
+    await world.advance(seconds=60, step=1)
+    assert 4 <= a.firewall.calls.count("local") - before <= 8
+    a.firewall.local_errors = []
+
+    assert await put(a, rule("203.0.113.10")) == ""
+    assert len(a.firewall.rules) == 2
