@@ -229,6 +229,9 @@ class FeedPlace:
     """Of what is transferred, and of what comes out when it is unpacked."""
     etag: str = ""
     modified: str = ""
+    key_file: Path | None = None
+    """Holds the API key that goes into `key_header`; told to nobody but the host of `url`."""
+    key_header: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

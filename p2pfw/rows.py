@@ -105,7 +105,9 @@ class FeedRow:
     keys: bytes
     """Packed: each key as 18 bytes big-endian, sorted."""
     source: str = ""
-    """The URL or path it came from; validators and last good content are of no use for another."""
+    """Where it came from, and how it is written; validators and last good content are of no use for another."""
+    date: int = 0
+    """Unix second that the content itself says it is of; 0 when it says none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -197,6 +197,7 @@ class Assembly:
         self.protecting = Protecting(self.ports.machine, self.domain.protected, kit.clock, self.peer_hosts)
         self.feeding = Feeding(kit, self.ports.feeds, self.ports.random.random)
         self.whitelisting = Whitelisting(kit, self.feeding.recut)
+        self.feeding.whitelisted = self.whitelisting.changed
         self.blocking = Blocking(kit, self.announcing)
         self.ownblocks = OwnBlocks(kit, self.announcing)
         self.bouncing = Bouncing(self.domain)

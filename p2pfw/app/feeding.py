@@ -11,9 +11,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from p2pfw import schema
-from p2pfw.app.feedlists import Digest, Subscription, Trouble, digest, pack, refused, source_of, unpack
+from p2pfw.app.feedlists import (
+    Digest,
+    Subscription,
+    Trouble,
+    digest,
+    is_of_kind,
+    pack,
+    refused,
+    source_of,
+    unpack,
+    whitelist_source,
+)
 from p2pfw.app.kit import Kit
-from p2pfw.config import Feed
+from p2pfw.config import Feed, Format
 from p2pfw.core.carving import CarvedList, Holes
 from p2pfw.core.duration import short_duration
 from p2pfw.core.httpdate import http_date
@@ -47,6 +58,8 @@ class Feeding:
         self._holes = Holes()
         self._wake = asyncio.Event()
         self._places = asyncio.Semaphore(AT_ONCE)
+        self.whitelisted: Callable[[Iterable[PrefixKey]], None] = lambda _: None
+        """Told which prefixes a warning list put on the whitelist or took off."""
 
     # --- what is configured ----------------------------------------------------------------------------------------
 
@@ -60,6 +73,8 @@ class Feeding:
                 one.due += min(max(0.0, wait), feed.refresh)
         for name in kept:
             self._store.post(Drop(table=FeedRow, identity=name))
+        for one in self._feeds.values():
+            self._allow(one)  # before the others are cut around it
         self._cut_anew()
         for one in self._feeds.values():
             self._say(one)
@@ -68,16 +83,23 @@ class Feeding:
         """The configuration was read again. New and changed feeds, and all files, are looked at now."""
         wanted = {feed.name: feed for feed in feeds}
         for name in self._feeds.keys() - wanted.keys():
-            del self._feeds[name]
-            self._store.post(Drop(table=FeedRow, identity=name))
-            self._judging.dirty(list(self._domain.local.drop_feed(name)))
+            self._drop(name)
         for feed in wanted.values():
             self._reconfigure(feed)
         self.recut()
         self._wake.set()
 
+    def _drop(self, name: str) -> None:
+        one = self._feeds.pop(name)
+        self._store.post(Drop(table=FeedRow, identity=name))
+        self._judging.dirty(list(self._domain.local.drop_feed(name)))
+        self.whitelisted(self._domain.whitelist.replace(whitelist_source(one.feed), []))
+
     def _reconfigure(self, feed: Feed) -> None:
         one = self._feeds.get(feed.name)
+        if one is not None and one.whitelists != (feed.format is Format.WARNINGLIST):
+            self._drop(feed.name)  # what it blocked must not be whitelisted now, nor the other way round
+            one = None
         if one is None:
             self._subscribe(feed, None)
         elif one.feed != feed or feed.file is not None:
@@ -87,12 +109,17 @@ class Feeding:
                 self._judging.dirty(self._say(one))
 
     def _subscribe(self, feed: Feed, row: FeedRow | None) -> Subscription:
-        one = Subscription(feed=feed, listed=CarvedList(unpack(row.keys) if row else (), self._holes))
+        row = row if row is not None and is_of_kind(row.source, feed) else None
+        one = Subscription(feed=feed, listed=self._listed(feed, unpack(row.keys) if row else ()))
         if row is not None:
-            one.load(row, http_date(row.modified))
+            one.load(row, row.date or http_date(row.modified))
         one.due = self._clock.monotonic()
         self._feeds[feed.name] = one
         return one
+
+    def _listed(self, feed: Feed, keys: Sequence[PrefixKey]) -> CarvedList:
+        """A warning list is part of what must not be blocked, and is not cut around it."""
+        return CarvedList(keys, Holes() if feed.format is Format.WARNINGLIST else self._holes)
 
     # --- what must not be blocked ----------------------------------------------------------------------------------
 
@@ -105,7 +132,7 @@ class Feeding:
 
     def _cut_anew(self) -> list[Subscription]:
         changed = self._holes.replace(self._forbidden())
-        return [one for one in self._feeds.values() if one.listed.follow(changed)]
+        return [one for one in self._feeds.values() if not one.whitelists and one.listed.follow(changed)]
 
     def _forbidden(self) -> Iterator[PrefixKey]:
         domain = self._domain
@@ -130,7 +157,7 @@ class Feeding:
     def take_due(self) -> list[Subscription]:
         """What is to be fetched now; marked as being fetched."""
         now = self._clock.monotonic()
-        due = [one for one in self._feeds.values() if one.due <= now and not one.busy and one.is_readable()]
+        due = [one for one in self._feeds.values() if one.due <= now and not one.busy]
         for one in due:
             one.busy = True
         return due
@@ -168,12 +195,11 @@ class Feeding:
         """The source says that nothing changed: the list is as of now, unless it has a date of its own."""
         now = self._domain.now()
         packed = await asyncio.to_thread(pack, one.listed.whole)
-        await self._keep(one, one.row(now, packed), http_date(one.modified) or now, source)
+        await self._keep(one, one.row(now, packed), one.written or http_date(one.modified) or now, source)
 
     async def _take(self, one: Subscription, answer: Fetched, source: str) -> Trouble | None:
         now = self._domain.now()
-        date = min(answer.date, now) or now
-        found = await asyncio.to_thread(digest, answer.data, one.last, date, one.bounds, now)
+        found = await asyncio.to_thread(digest, answer, one.last, one.feed, now)
         trouble = refused(one.feed.name, found)
         if trouble is not None:
             return trouble
@@ -184,8 +210,9 @@ class Feeding:
             modified=answer.modified,
             keys=found.packed,
             source=source,
+            date=found.written,
         )
-        await self._keep(one, row, date, source, found)
+        await self._keep(one, row, found.date, source, found)
         return None
 
     async def _keep(self, one: Subscription, row: FeedRow, date: int, source: str, found: Digest | None = None) -> None:
@@ -197,7 +224,7 @@ class Feeding:
         one.load(row, date)
         if found is not None:
             before = len(one.listed)
-            one.listed, one.dropped = CarvedList(found.keys, self._holes), found.dropped
+            one.listed, one.dropped = self._listed(one.feed, found.keys), found.dropped
             self._tell_list(one, before)
         self._judging.dirty(self._say(one))
 
@@ -212,7 +239,8 @@ class Feeding:
 
     def _say(self, one: Subscription) -> Sequence[PrefixKey]:
         """The local book says what the list says now; the prefixes to judge."""
-        if not one.fetched:
+        if one.whitelists or not one.fetched:
+            self.whitelisted(self._allow(one))
             return ()
         local, now, name = self._domain.local, self._domain.now(), one.feed.name
         ends = {feed.name: feed.until for feed, _ in local.feeds()}
@@ -223,6 +251,13 @@ class Feeding:
             one.judged = now
             changed |= local.feed_keys(name)
         return list(changed)
+
+    def _allow(self, one: Subscription) -> list[PrefixKey]:
+        """The whitelist says what a warning list says now; what changed."""
+        if not one.whitelists or not one.fetched:
+            return []
+        counts = self._domain.now() < one.until
+        return self._domain.whitelist.replace(whitelist_source(one.feed), one.allowed() if counts else ())
 
     # --- when ------------------------------------------------------------------------------------------------------
 
@@ -243,7 +278,7 @@ class Feeding:
 
     async def _nap(self) -> None:
         now = self._clock.monotonic()
-        waits = [one.due - now for one in self._feeds.values() if not one.busy and one.is_readable()]
+        waits = [one.due - now for one in self._feeds.values() if not one.busy]
         try:
             async with asyncio.timeout(max(0.0, min(waits, default=LONGEST_NAP))):
                 await self._wake.wait()
@@ -277,10 +312,6 @@ class Feeding:
     def lines(self) -> Iterator[schema.HealthLine]:
         """What the operator should know of feeds."""
         for one in self._feeds.values():
-            if not one.is_readable():
-                text = f"feed {one.feed.name}: format {one.feed.format.value} is not read yet: it is never fetched"
-                yield schema.HealthLine(level="error", code="feed-format", text=text)
-                continue
             yield from self._lines_of(one)
             if one.feed.announce:
                 text = f"feed {one.feed.name}: announcing feeds is not done yet: its entries stay on this machine"

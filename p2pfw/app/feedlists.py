@@ -4,27 +4,33 @@ Which list it is, is told by where it comes from: validators and the share that 
 source under the same name, while its prefixes still count until the new source has answered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, assert_never
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from p2pfw.config import Adopt, Feed, Format
 from p2pfw.core.announcement import feed_basis
 from p2pfw.core.carving import CarvedList
 from p2pfw.core.duration import short_duration
-from p2pfw.core.guards import Bounds, Refusal, TooChanged, TooFew, TooOld, refusal, sieve
+from p2pfw.core.guards import Bounds, Everything, Refusal, TooChanged, TooFew, TooOld, everything, refusal, sieve
 from p2pfw.core.identity import DAY
 from p2pfw.core.localbook import Feed as LocalFeed
-from p2pfw.core.prefix import Prefix, PrefixKey
+from p2pfw.core.prefix import Prefix, PrefixKey, key_text
 from p2pfw.core.statement import Source
+from p2pfw.core.whitelist import WhitelistEntry
 from p2pfw.errors import InputError
 from p2pfw.formats import Problem, parse_list
-from p2pfw.ports import FeedPlace
+from p2pfw.ports import FeedPlace, Fetched
 from p2pfw.rows import FeedRow
 
 KEY_BYTES: Final = 18
 UNREADABLE: Final = "no prefix"
+WHITELISTED: Final = "feed "
+"""Begins the source of whitelist entries that a feed said; all others are a command or begin with /."""
+_KEY_HEADERS: Final = {Format.ABUSEIPDB: "Key", Format.CROWDSEC: "X-Api-Key"}
+_STREAM: Final = "/v1/decisions/stream"
 _SOURCES: Final = {Adopt.DIRECT: Source.FEED, Adopt.VOICE: Source.FEED_VOICE}
 
 
@@ -51,6 +57,8 @@ class Subscription:
     """When the source last said that this is its content."""
     date: int = 0
     """The content's own date; when it was fetched, if it has none."""
+    written: int = 0
+    """The date that the content itself says, 0: none."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """What was left out of the last list, by reason; nothing is known of it after a restart."""
     trouble: Trouble | None = None
@@ -69,8 +77,10 @@ class Subscription:
         """What to ask for."""
         feed, known = self.feed, self.source == source_of(self.feed)
         return FeedPlace(
-            url=feed.url,
+            url=address_of(feed),
             file=feed.file,
+            key_file=feed.key_file,
+            key_header=_KEY_HEADERS.get(feed.format, "Key"),
             max_bytes=feed.max_bytes,
             etag=self.etag if known else "",
             modified=self.modified if known else "",
@@ -82,12 +92,6 @@ class Subscription:
         return self.listed.whole if self.source == source_of(self.feed) else ()
 
     @property
-    def bounds(self) -> Bounds:
-        """What a refresh may do."""
-        feed = self.feed
-        return Bounds(minimum=feed.minimum, max_change=feed.max_change, max_age=feed.max_age)
-
-    @property
     def until(self) -> int:
         """When what is held counts no more; 0 when nothing ever came."""
         return self.date + self.feed.max_age if self.fetched else 0
@@ -97,12 +101,14 @@ class Subscription:
         """Seconds for which a word of it counts: all of it, or a day for a lone voice (policy, lease)."""
         return self.feed.max_age if self.feed.adopt is Adopt.DIRECT else min(self.feed.max_age, DAY)
 
-    def is_readable(self) -> bool:
-        """False for a format that this version does not read."""
-        return self.feed.format is Format.PLAIN
+    @property
+    def whitelists(self) -> bool:
+        """True when its entries are never to be blocked, instead of to be blocked."""
+        return self.feed.format is Format.WARNINGLIST
 
     def load(self, row: FeedRow, date: int) -> None:
         """What was last good when the process ended."""
+        self.written = row.date
         self.source, self.etag, self.modified = row.source, row.etag, row.modified
         self.fetched, self.date = row.fetched, date or row.fetched
 
@@ -115,7 +121,13 @@ class Subscription:
             modified=self.modified,
             keys=packed,
             source=self.source,
+            date=self.written,
         )
+
+    def allowed(self) -> Iterator[WhitelistEntry]:
+        """What a warning list puts on the whitelist, as long as it counts."""
+        for key in self.listed.whole:
+            yield WhitelistEntry(key=key, until=self.until, comment=self.feed.name, source=whitelist_source(self.feed))
 
     def word(self) -> LocalFeed:
         """What holds for all its prefixes, as the local book wants it."""
@@ -132,8 +144,30 @@ class Subscription:
 
 
 def source_of(feed: Feed) -> str:
-    """Where a feed is to come from."""
-    return feed.url or str(feed.file)
+    """Where a feed is to come from, and how it is written there: the same bytes in another format are another list."""
+    place = feed.url or str(feed.file)
+    return place if feed.format is Format.PLAIN else f"{feed.format.value} {place}"
+
+
+def is_of_kind(source: str, feed: Feed) -> bool:
+    """False when what came from `source` was for the whitelist and this feed's is not, or the other way round."""
+    return source.startswith(f"{Format.WARNINGLIST.value} ") == (feed.format is Format.WARNINGLIST)
+
+
+def whitelist_source(feed: Feed) -> str:
+    """How the whitelist calls the entries of a warning list."""
+    return f"{WHITELISTED}{feed.name}"
+
+
+def address_of(feed: Feed) -> str:
+    """The URL to ask: for a local API its stream of decisions, whole each time, also where only its root is named."""
+    if feed.format is not Format.CROWDSEC or not feed.url:
+        return feed.url
+    parts = urlsplit(feed.url)
+    path = parts.path.rstrip("/")
+    path = path if path.endswith(_STREAM) else path.removesuffix("/v1") + _STREAM
+    query = {**dict(parse_qsl(parts.query)), "startup": "true"}
+    return urlunsplit(parts._replace(path=path, query=urlencode(query)))
 
 
 def canonical_name(feed: Feed) -> str:
@@ -156,26 +190,37 @@ class Digest:
 
     keys: tuple[PrefixKey, ...]
     packed: bytes
+    date: int
+    written: int
+    """The date that the content itself says; 0: `date` is its publisher's, or now."""
     dropped: Mapping[str, int]
     problems: tuple[Problem, ...]
     refusal: Refusal | None
 
 
-def digest(data: bytes, last: Sequence[PrefixKey], date: int, bounds: Bounds, now: int) -> Digest:
+def digest(answer: Fetched, last: Sequence[PrefixKey], feed: Feed, now: int) -> Digest:
     """Read, sift, compare, pack: everything that takes long, for a thread. FormatError: it is no list at all."""
-    parsed = parse_list(data, "plain")
+    parsed = parse_list(answer.data, feed.format.value)
     sieved = sieve(parsed.keys)
-    dropped = dict(sieved.dropped)
-    unreadable = sum(parsed.skipped.values())
-    if unreadable:
-        dropped[UNREADABLE] = unreadable
+    dropped = Counter(parsed.skipped if feed.format is not Format.PLAIN else {})
+    dropped.update(sieved.dropped)
+    if feed.format is Format.PLAIN and parsed.skipped:
+        dropped[UNREADABLE] = sum(parsed.skipped.values())
+    date = min(parsed.date or answer.date, now) or now
     return Digest(
         keys=sieved.keys,
         packed=pack(sieved.keys),
-        dropped=dropped,
+        date=date,
+        written=min(parsed.date, now),
+        dropped=dict(dropped),
         problems=parsed.problems,
-        refusal=refusal(sieved.keys, last, date, bounds, now),
+        refusal=everything(parsed.keys) or refusal(sieved.keys, last, date, bounds_of(feed), now),
     )
+
+
+def bounds_of(feed: Feed) -> Bounds:
+    """What a refresh may do."""
+    return Bounds(minimum=feed.minimum, max_change=feed.max_change, max_age=feed.max_age)
 
 
 def pack(keys: Sequence[PrefixKey]) -> bytes:
@@ -216,6 +261,9 @@ def refused(name: str, found: Digest) -> Trouble | None:
         case TooChanged(added=added, removed=removed, share=share, limit=limit):
             text = f"{share:.0%} would change ({added} more, {removed} fewer), {limit:.0%} may"
             return _guard(text, f"if that is right: feed.{name}.max_change = 1.0, p2pfw config reload, and back again")
+        case Everything(key=key):
+            text = f"{key_text(key)} is in it, which is every address there is: nothing of it is taken"
+            return _guard(text, "tell its publisher, or choose another feed")
         case _:
             assert_never(found.refusal)
 

@@ -7,6 +7,7 @@ import logging
 
 from p2pfw import schema
 from p2pfw.app.assembly import Assembly
+from p2pfw.app.feedlists import WHITELISTED
 from p2pfw.app.loading import named_in, whitelist_of
 from p2pfw.app.wanted import Mode
 from p2pfw.config import Config, check_reloadable, load
@@ -63,6 +64,8 @@ class Reloading:
         listed = self._node.domain.whitelist
         changed = []
         for source in listed.sources() - whitelist.keys() - {COMMAND}:
+            if source.startswith(WHITELISTED):
+                continue  # a feed's to take back
             changed += listed.replace(source, [])
         for source, entries in whitelist.items():
             changed += listed.replace(source, entries)

@@ -23,7 +23,7 @@ _SNIFFED: Final = 4_096
 @click.option(
     "--format",
     "name",
-    type=click.Choice(["plain", "json", "ndjson", "ipset"]),
+    type=click.Choice(["plain", "json", "ndjson", "ipset", "spamhaus", "dshield", "abuseipdb", "crowdsec"]),
     help="How it is written; otherwise seen from its beginning.",
 )
 @click.option("--ttl", default="24h", show_default=True, help='How long: 4h, 7d, or "forever".')
@@ -49,6 +49,8 @@ def sniff(first: bytes) -> str:
     begin = first.removeprefix(b"\xef\xbb\xbf").lstrip()
     if begin.startswith((b"create ", b"add ")):
         return "ipset"
+    if begin.startswith(b"{") and b'"cidr"' in begin[:200] and b'"sblid"' in begin:
+        return "spamhaus"
     line, newline, rest = begin.partition(b"\n")
     if begin.startswith(b"{") and newline and line.rstrip().endswith(b"}") and rest.lstrip().startswith(b"{"):
         return "ndjson"

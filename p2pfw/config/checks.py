@@ -148,8 +148,8 @@ def _of_meaning(config: Config) -> Iterator[str]:
     if config.listen.advertise and config.listen.peer is None:
         yield "listen.advertise tells peers addresses, and listen.peer is off"
     for feed in config.feeds:
-        if feed.format is not Format.PLAIN:
-            yield f"feed.{feed.name}.format: {feed.format.value} is accepted and not yet read: it is never fetched"
+        if feed.format is Format.CROWDSEC and (feed.minimum or feed.max_change < 1):
+            yield f"feed.{feed.name}: decisions come and go, and there may be none: minimum = 0, max_change = 1.0"
         if feed.announce:
             yield f"feed.{feed.name}.announce is accepted and not yet done: its entries stay on this machine"
         if feed.adopt is Adopt.VOICE and feed.refresh > _LONE_VOICE / 2:

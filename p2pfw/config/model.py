@@ -259,7 +259,9 @@ class Feed:
     name: str
     url: str = one(readers.OPTIONAL_URL, "Where it is fetched; or file.", default="")
     file: Path | None = one(readers.OPTIONAL_PATH, "Where it lies; or url.", default="")
-    format: Format = one(readers.choice(Format), "How it is written; only plain is read yet.", default="plain")
+    format: Format = one(
+        readers.choice(Format), "How it is written; a warninglist goes on the whitelist.", default="plain"
+    )
     adopt: Adopt = one(
         readers.choice(Adopt), "direct: blocked at once, within limits; voice: one voice.", default="direct"
     )
@@ -271,7 +273,7 @@ class Feed:
         default="6h",
     )
     minimum: int = one(
-        readers.whole(1, 10_000_000), 'Fewer entries are an accident: an error page is also "200 OK".', default=10
+        readers.whole(0, 10_000_000), 'Fewer entries are an accident: an error page is also "200 OK".', default=10
     )
     max_change: float = one(
         readers.fraction(), "Share of entries that one refresh may change; 1.0 takes any change.", default=0.3

@@ -3,9 +3,10 @@
     too few entries         an error page is also "200 OK"
     too much change         somebody's list of friends, or half a file
     too old by its date     a publisher that stopped, and whose addresses belong to others by now
+    all addresses there are a default route, or a mistake that nobody would survive
     too wide, or special    left out one by one: public lists do contain 10.0.0.0/8, 127.0.0.0/8 and 224.0.0.0/3
 
-The first three refuse the list whole. What must be cut out of a prefix instead of refusing it is carving's; what the
+The first four refuse the list whole. What must be cut out of a prefix instead of refusing it is carving's; what the
 operator does about a refusal is the use case's.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from p2pfw.core.hearing import FEED_WIDTH
-from p2pfw.core.prefix import PrefixKey, covers, is_v6, key_width
+from p2pfw.core.prefix import PrefixKey, covers, is_v6, key_length, key_width
 from p2pfw.core.ranges import OverlapMap, span
 from p2pfw.core.special import SUSPECTS, Space, special_overlap
 
@@ -68,7 +69,14 @@ class TooOld:
     limit: int
 
 
-Refusal = TooFew | TooChanged | TooOld
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everything:
+    """It names all addresses of a family: whatever else is in it was not meant for a firewall either."""
+
+    key: PrefixKey
+
+
+Refusal = TooFew | TooChanged | TooOld | Everything
 
 
 def _suspects() -> OverlapMap[bool]:
@@ -103,6 +111,11 @@ def _is_special(key: PrefixKey) -> bool:
         return False
     found = special_overlap(key, Space.HARD)
     return found is not None and not (covers(key, found.key) and key != found.key)
+
+
+def everything(keys: Iterable[PrefixKey]) -> Everything | None:
+    """The default route among prefixes as they came, before the sieve."""
+    return next((Everything(key=key) for key in keys if key_length(key) == 0), None)
 
 
 def refusal(

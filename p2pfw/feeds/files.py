@@ -7,10 +7,14 @@ import os
 import stat
 from email.utils import formatdate
 from pathlib import Path
+from typing import Final
 
 from p2pfw.errors import FeedError
 from p2pfw.feeds.inflate import inflated
 from p2pfw.ports import Fetched, NotModified
+
+MOST_KEY: Final = 512
+"""Bytes of an API key."""
 
 
 def read_file(path: Path, etag: str, most: int) -> Fetched | NotModified:
@@ -36,6 +40,18 @@ def read_file(path: Path, etag: str, most: int) -> Fetched | NotModified:
         modified=formatdate(before.st_mtime, usegmt=True),
         date=int(before.st_mtime),
     )
+
+
+def read_key(path: Path) -> str:
+    """An API key: the one line of a file. FeedError. Blocks."""
+    try:
+        with open(path, "rb", opener=_open) as file:  # as above
+            key = file.read(MOST_KEY + 1).strip()
+    except OSError as error:
+        raise FeedError(f"key_file {path}: {error.strerror}") from None
+    if not 0 < len(key) <= MOST_KEY or not key.isascii() or not key.decode("ascii").isprintable():
+        raise FeedError(f"key_file {path} holds no API key", hint="one line, at most 512 letters and digits")
+    return key.decode("ascii")
 
 
 def _open(path: str, flags: int) -> int:

@@ -16,6 +16,7 @@ from yarl import URL
 
 from p2pfw.core.httpdate import http_date
 from p2pfw.errors import FeedError
+from p2pfw.feeds.files import read_key
 from p2pfw.feeds.inflate import inflated
 from p2pfw.ports import FeedPlace, Fetched, NotModified
 
@@ -66,12 +67,19 @@ async def _session(agent: str, patience: Patience) -> AsyncIterator[aiohttp.Clie
 
 async def _follow(session: aiohttp.ClientSession, place: FeedPlace, hops: int) -> Fetched | NotModified:
     url = URL(place.url)
+    key = await asyncio.to_thread(read_key, place.key_file) if place.key_file is not None else ""
     for _ in range(hops + 1):
-        async with session.get(url, headers=_conditions(place), allow_redirects=False) as answer:
+        async with session.get(url, headers=_headers(place, url, key), allow_redirects=False) as answer:
             if answer.status not in _REDIRECTS:
                 return await _take(answer, place)
             url = _next(url, answer.headers.get(hdrs.LOCATION, ""))
     raise FeedError(f"more than {hops} redirects")
+
+
+def _headers(place: FeedPlace, url: URL, key: str) -> dict[str, str]:
+    """The key goes to the host that the operator named, never to one that it redirects to."""
+    known = url.origin() == URL(place.url).origin()
+    return {**_conditions(place), **({place.key_header: key} if key and known else {})}
 
 
 def _conditions(place: FeedPlace) -> dict[str, str]:

@@ -5,10 +5,11 @@ list may contain, and how much of it may change at once, is decided by whoever t
 """
 
 from p2pfw.formats.parsed import FormatError, ParsedList, Problem
-from p2pfw.formats.registry import FORMATS, parse_list
+from p2pfw.formats.registry import BLOCKLISTS, FORMATS, parse_list
 from p2pfw.formats.writing import WRITTEN, Entry, Merging, Writer, Written, write
 
 __all__ = [
+    "BLOCKLISTS",
     "FORMATS",
     "WRITTEN",
     "Entry",

@@ -1,7 +1,9 @@
 """What reading a list gives: the prefixes, and an account of everything that was left out."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from p2pfw.core.prefix import PrefixKey
@@ -36,6 +38,8 @@ class ParsedList:
     keys: tuple[PrefixKey, ...]
     skipped: Mapping[str, int]
     problems: tuple[Problem, ...] = ()
+    date: int = 0
+    """Unix second that the list says it is of; 0 when it says none."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -59,6 +63,34 @@ class Gathering:
         if len(self._problems) < MOST_PROBLEMS:
             self._problems.append(Problem(line=line, text=text[:MOST_SHOWN], reason=reason))
 
-    def done(self) -> ParsedList:
+    def leave_out(self, reason: str) -> None:
+        """Something that is well-formed and not meant: counted, and no problem."""
+        self._skipped[reason] = self._skipped.get(reason, 0) + 1
+
+    def done(self, date: int = 0) -> ParsedList:
         """The account, complete."""
-        return ParsedList(keys=tuple(sorted(self.keys)), skipped=dict(self._skipped), problems=tuple(self._problems))
+        return ParsedList(
+            keys=tuple(sorted(self.keys)), skipped=dict(self._skipped), problems=tuple(self._problems), date=date
+        )
+
+
+def one_object(text: str, shape: str) -> dict[str, object]:
+    """A list that is one JSON object; FormatError says `shape` when it is not."""
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"not JSON: {error}"[:200], field="list", hint=shape) from None
+    if not isinstance(found, dict):
+        raise FormatError("not a JSON object", field="list", hint=shape)
+    return found
+
+
+def own_date(value: object) -> int:
+    """Unix seconds from what lists write as their date, a number or ISO 8601; 0 when it is none."""
+    try:
+        if isinstance(value, str):
+            when = datetime.fromisoformat(value)
+            return max(0, int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()))
+        return max(0, int(value)) if isinstance(value, int | float) else 0
+    except (ValueError, OverflowError):
+        return 0

@@ -121,4 +121,8 @@ def _rule(connection: sqlite3.Connection) -> None:
     )
 
 
-STEPS: Final[Sequence[Step]] = (_first, _feed_source, _evidence, _token, _rule)
+def _feed_date(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE feed ADD COLUMN date INTEGER NOT NULL DEFAULT 0")
+
+
+STEPS: Final[Sequence[Step]] = (_first, _feed_source, _evidence, _token, _rule, _feed_date)

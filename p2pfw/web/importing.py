@@ -14,7 +14,7 @@ from aiohttp import web
 
 from p2pfw import schema
 from p2pfw.errors import InputError, P2pfwError
-from p2pfw.formats import ParsedList, parse_list
+from p2pfw.formats import BLOCKLISTS, ParsedList, parse_list
 from p2pfw.operations import Operations
 from p2pfw.web.answers import Stream, line, stream_of
 from p2pfw.web.calls import Call
@@ -79,6 +79,10 @@ async def _told(stream: Stream, step: schema.ImportProgress) -> bool:
 async def _parsed(call: Call) -> ParsedList:
     """The list; InputError names the first lines that are wrong."""
     kind = call.text("format", "plain")
+    if kind not in BLOCKLISTS:
+        raise InputError(
+            f"{kind[:40]!r} is no format of blocklists", field="format", hint=f"one of {', '.join(BLOCKLISTS)}"
+        )
     data = b"".join([part async for part in call.stream(MAX_IMPORT, UPLOAD_SECONDS)])
     beside = len(data) > PARSE_IN_THREAD
     parsed = await asyncio.to_thread(parse_list, data, kind) if beside else parse_list(data, kind)

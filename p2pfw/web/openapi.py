@@ -7,7 +7,7 @@ import msgspec
 
 from p2pfw import __version__, schema
 from p2pfw.core.records import Category
-from p2pfw.formats import FORMATS
+from p2pfw.formats import BLOCKLISTS
 from p2pfw.web.access import Scope
 from p2pfw.web.importing import MAX_IMPORT
 from p2pfw.web.problems import CONTENT_TYPE
@@ -58,7 +58,7 @@ _REPEATS: Final = {
 # The same word, another meaning.
 _FORMATS: Final = {
     "blocklist": {"type": "string", "enum": list(FORMS)},
-    "import_list": {"type": "string", "enum": list(FORMATS), "default": "plain"},
+    "import_list": {"type": "string", "enum": list(BLOCKLISTS), "default": "plain"},
 }
 
 

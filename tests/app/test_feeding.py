@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from p2pfw.app.feedlists import canonical_name, pack, unpack
+from p2pfw.app.feedlists import address_of, canonical_name, pack, unpack
 from p2pfw.config.model import Adopt, Feed, Format
 from p2pfw.core.announcement import feed_basis
 from p2pfw.core.prefix import Prefix, key_text, v4_key
 from p2pfw.core.statement import Source
+from p2pfw.core.times import rfc3339
 from p2pfw.errors import FeedError
 from p2pfw.ports import Neighbour
 from p2pfw.rows import FeedRow
 from tests.app.fakes import START
 from tests.app.world import CALLER, World, key
+from tests.formats import shapes
 
 URL = "https://lists.example.net/drop.netset?key=secret"
 HOUR, DAY = 3_600, 86_400
@@ -185,8 +187,7 @@ async def test_an_error_page_changes_nothing():
     assert one.adopts("203.0.113.1/32")
     (line,) = one.node.feeding.lines()
     assert (line.level, line.code) == ("warning", "feed-guard")
-    assert "0 usable entries" in line.text
-    assert "'<!DOCTYPE'" in line.text
+    assert "it is a web page, not a list: it begins with '<!DOCTYPE html>" in line.text
     assert "the 10 entries of 7h ago still count" in line.text
 
 
@@ -578,12 +579,124 @@ async def test_new_words_hold_for_the_list_that_is_there():
     assert adopted(one) == set()
 
 
-async def test_formats_that_are_not_read_are_said_to_be():
-    """Accepted by the configuration, never fetched, and an error in health rather than a silent nothing."""
-    one = await subscribed(World(), TEN, replace(FEED, format=Format.SPAMHAUS))
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (Format.SPAMHAUS, shapes.spamhaus(shapes.nets(12), timestamp=START - HOUR)),
+        (Format.DSHIELD, shapes.dshield(shapes.nets(12))),
+        (Format.ABUSEIPDB, shapes.abuseipdb(shapes.nets(12), generated=rfc3339(START - HOUR))),
+        (Format.CROWDSEC, shapes.crowdsec(shapes.nets(12))),
+    ],
+)
+async def test_every_format_blocks_what_it_names(name, text):
+    """Until it is too old by its own date, where it says one; also after a restart."""
+    feed = replace(FEED, format=name, url="https://lists.example.net/v1/decisions/stream?startup=true")
+    one = await subscribed(World(), text, feed)
+    until = START - (HOUR if name in {Format.SPAMHAUS, Format.ABUSEIPDB} else 0) + 7 * DAY
 
-    assert one.feeds.asked == []
-    assert lines(one) == [("error", "feed-format")]
+    assert adopted(one) == set(shapes.nets(12))
+    assert one.until("45.0.3.0/24") == until
+    await one.restart()
+    one.judge()
+    assert one.until("45.0.3.0/24") == until
+
+
+async def test_a_cut_off_list_changes_nothing():
+    """Spamhaus says how many entries it has: half of them are refused, the last good ones stay."""
+    feed = replace(FEED, format=Format.SPAMHAUS, max_change=1.0)
+    one = await subscribed(World(), shapes.spamhaus(shapes.nets(40), timestamp=START), feed)
+    one.feeds.publish(URL, shapes.spamhaus(shapes.nets(20), timestamp=START, records=40))
+    one.clock.pass_time(7 * HOUR)
+    await fetch(one)
+
+    assert adopted(one) == set(shapes.nets(40))
+    (line,) = one.node.feeding.lines()
+    assert "it has 20 entries, and its last line says 40: it was cut off" in line.text
+
+
+@pytest.mark.parametrize("route", ["0.0.0.0/0", "::/0"])
+async def test_a_list_with_every_address_is_refused_whole(route):
+    """Special ranges are left out one by one; who lists all addresses has something wrong in the rest as well."""
+    one = await subscribed(World())
+    one.feeds.publish(URL, f"{TEN}\n203.0.113.77\n10.0.0.0/8\n{route}")
+    one.clock.pass_time(7 * HOUR)
+    await fetch(one)
+
+    assert not one.adopts("203.0.113.77/32")
+    assert one.adopts("203.0.113.1/32")
+    (line,) = one.node.feeding.lines()
+    assert f"{route} is in it" in line.text
+
+
+# --- warning lists -----------------------------------------------------------------------------------------------
+
+WARNINGS = Feed(name="known", url="https://lists.example.net/known.json", format=Format.WARNINGLIST, minimum=1)
+
+
+async def test_a_warning_list_is_whitelisted_and_not_blocked():
+    """Its entries are never blocked, other feeds are cut around them, and the whitelist says who said so."""
+    one = await world_with_warnings(["203.0.113.4/32"])
+
+    assert "203.0.113.4/32" not in adopted(one)
+    assert {"203.0.113.3/32", "203.0.113.5/32"} <= adopted(one)
+    (entry,) = one.app.allow_list(protected=False).entries
+    assert (entry.prefix, entry.source, entry.comment) == ("203.0.113.4/32", "feed known", "known")
+    assert key("203.0.113.4/32") in one.node.allowed_keys()
+
+
+async def test_a_warning_list_survives_restart_and_goes_with_its_feed():
+    """Kept like any list; removed from the configuration, what it kept out is blocked again."""
+    one = await world_with_warnings(["203.0.113.4/32"])
+    await one.restart()
+    one.judge()
+    assert "203.0.113.4/32" not in adopted(one)
+
+    one.node.feeding.configure([FEED])
+    one.judge()
+    assert "203.0.113.4/32" in adopted(one)
+    assert one.app.allow_list(protected=False).entries == []
+
+
+async def test_a_warning_list_that_changes_moves_the_whitelist():
+    """What it names no longer may be blocked again; what is new on it is released."""
+    one = await world_with_warnings(["203.0.113.4/32"], max_change=1.0)
+    one.feeds.publish(WARNINGS.url, shapes.warninglist(["203.0.113.6/32"]))
+    one.clock.pass_time(7 * HOUR)
+    await fetch(one)
+
+    assert "203.0.113.4/32" in adopted(one)
+    assert "203.0.113.6/32" not in adopted(one)
+
+
+async def test_a_blocklist_never_turns_into_a_whitelist():
+    """Nor back: the same feed in the other format begins with nothing."""
+    one = await subscribed(World())
+    one.node.feeding.configure([replace(FEED, format=Format.WARNINGLIST)])
+    one.judge()
+
+    assert adopted(one) == set()
+    assert one.app.allow_list(protected=False).entries == []
+
+
+async def world_with_warnings(prefixes, **more):
+    """A node with a blocklist and a warning list, both fetched."""
+    one = await World().node("a", owner=1, feeds=(FEED, replace(WARNINGS, **more)), start=False)
+    one.feeds.publish(URL, TEN)
+    one.feeds.publish(WARNINGS.url, shapes.warninglist(prefixes))
+    await one.start()
+    await fetch(one)
+    return one
+
+
+def test_a_local_api_is_asked_for_all_that_holds():
+    """Also where the operator names only its root."""
+    whole = "http://127.0.0.1:8080/v1/decisions/stream?startup=true"
+
+    for url in ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v1/", "http://127.0.0.1:8080/v1/decisions/stream"):
+        assert address_of(Feed(name="c", url=url, format=Format.CROWDSEC)) == whole
+    more = address_of(Feed(name="c", url="http://127.0.0.1:8080/?origins=cscli", format=Format.CROWDSEC))
+    assert more == "http://127.0.0.1:8080/v1/decisions/stream?origins=cscli&startup=true"
+    assert address_of(FEED) == URL
 
 
 async def test_a_feed_that_should_be_announced_says_that_it_is_not():

@@ -110,7 +110,7 @@ def test_configuration_of_the_contract_is_read_as_written(tmp_path):
     assert dict(peer.trust_for) == {Category.MAIL: 0.1}
     (feed,) = config.feeds
     assert (feed.name, feed.format, feed.adopt, feed.trust) == ("drop", Format.SPAMHAUS, Adopt.DIRECT, 0.4)
-    assert config.warnings == ("feed.drop.format: spamhaus is accepted and not yet read: it is never fetched",)
+    assert config.warnings == ()
     assert config.files == (tmp_path / "p2pfw.toml",)
 
 
@@ -536,7 +536,7 @@ def test_file_of_another_program_does_not_fill_the_screen(tmp_path):
         ('[listen]\nadvertise = ["ws://a"]', "listen.peer is off"),
         ('[policy]\nallow = ["0.0.0.0/0"]', "nothing of that family will ever be blocked"),
         ('[feed.a]\nurl = "https://e.org/"\ntrust = 0.2', 'counts only with adopt = "voice"'),
-        ('[feed.a]\nurl = "https://e.org/"\nformat = "spamhaus"', "accepted and not yet read"),
+        ('[feed.a]\nfile = "/f"\nformat = "crowdsec"\nmax_change = 1.0', "there may be none: minimum = 0"),
         ('[feed.a]\nurl = "https://e.org/"\nannounce = true', "not yet done"),
         ('[feed.a]\nurl = "https://e.org/"\nadopt = "voice"\nrefresh = "13h"', "may fall silent"),
     ],

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfw.core.guards import SPECIAL, WIDE, Bounds, TooChanged, TooFew, TooOld, refusal, sieve
+from p2pfw.core.guards import SPECIAL, WIDE, Bounds, Everything, TooChanged, TooFew, TooOld, everything, refusal, sieve
 from p2pfw.core.prefix import Prefix, covers, key_text, key_width, v4_key, v6_key
 from p2pfw.core.special import Space, special_overlap
 
@@ -138,3 +138,12 @@ def test_change_is_counted_one_by_one(new, last, limit):
     found = refusal(keys_new, keys_last, NOW, Bounds(minimum=0, max_change=limit, max_age=DAY), NOW)
 
     assert (found is not None) is (differing > limit * len(last))
+
+
+@pytest.mark.parametrize("route", ["0.0.0.0/0", "::/0"])
+def test_every_address_is_no_list(route):
+    """The default route refuses the list, wherever in it it stands; anything narrower does not."""
+    key = Prefix.parse(route).key
+
+    assert everything([*hosts(0, 3), key]) == Everything(key=key)
+    assert everything([*hosts(0, 3), Prefix.parse("0.0.0.0/1").key]) is None

@@ -323,3 +323,32 @@ def test_redirects_with_a_password_are_not_followed():
 
     with pytest.raises(FeedError, match="which is not followed"):
         _next(URL("https://lists.example.net/list"), "https://user:pass@intern.example.net/")
+
+
+# --- keys --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_key_goes_to_the_host_that_was_named_and_no_further(publisher, tmp_path):
+    """In its header, also to another path there; a redirect to another host is followed without it."""
+    (tmp_path / "key").write_text("s3cret\n")
+    async with publishing() as other:
+        elsewhere = other.says("/list", LIST)
+        publisher.says("/new", status=302, Location=elsewhere)
+        url = publisher.says("/list", status=302, Location="/new")
+        found = await fetch(url, key_file=tmp_path / "key", key_header="X-Api-Key")
+
+    assert found.data == LIST
+    assert [request.headers.get("X-Api-Key") for request in publisher.seen] == ["s3cret", "s3cret"]
+    assert "X-Api-Key" not in other.seen[0].headers
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"a\nb", b"\xff", b"x" * 513])
+async def test_a_key_file_without_a_key_is_named(publisher, tmp_path, content):
+    """Nothing is asked then."""
+    (tmp_path / "key").write_bytes(content)
+
+    with pytest.raises(FeedError, match="holds no API key"):
+        await fetch(publisher.says("/list", LIST), key_file=tmp_path / "key", key_header="Key")
+    with pytest.raises(FeedError, match="No such file"):
+        await fetch(publisher.says("/list", LIST), key_file=tmp_path / "none", key_header="Key")
+    assert publisher.seen == []

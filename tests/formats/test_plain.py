@@ -48,15 +48,15 @@ def test_keys_are_sorted_and_unique():
 
 
 def test_what_is_left_out_is_counted_and_the_first_few_are_named():
-    """An HTML error page is no list, and the account shows it."""
-    page = b"<html>\n" * (MOST_PROBLEMS + 3) + b"203.0.113.9/24\n203.0.113.9\n"
+    """Prose is no list, and the account shows it."""
+    page = b"sorry\n" * (MOST_PROBLEMS + 3) + b"203.0.113.9/24\n203.0.113.9\n"
 
     parsed = parse_list(page, "plain")
 
     assert parsed.skipped == {"not an address": MOST_PROBLEMS + 3, "host bits set": 1}
     assert len(parsed) == 1
     assert len(parsed.problems) == MOST_PROBLEMS
-    assert str(parsed.problems[0]) == "line 1: '<html>': not an address"
+    assert str(parsed.problems[0]) == "line 1: 'sorry': not an address"
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_address():

@@ -8,6 +8,7 @@ import pytest
 from p2pfw.core.prefix import Prefix, key_text
 from p2pfw.errors import DiskFullError, InputError
 from p2pfw.web import importing
+from tests.formats import shapes
 from tests.web.serving import Served, eventually, serving
 
 HEAD = b"POST /v1/import HTTP/1.1\r\nHost: localhost\r\n"
@@ -45,7 +46,10 @@ async def test_a_list_in_any_format(served: Served, kind: str, body: bytes):
         (b"203.0.113.9\nnonsense\n192.0.2.1/24\n", {}, "body[1]", 1),
         (b"", {}, "body", None),
         (b"# nothing but a comment\n", {}, "body", None),
-        (b"<html>error</html>", {}, "body[0]", 0),
+        (b"sorry", {}, "body[0]", 0),
+        (b"<html>error</html>", {}, "list", None),
+        (b'{"cidr":"45.1.2.0/24"}\n{"type":"metadata","records":9}', {"format": "spamhaus"}, "list", None),
+        (b'{"type":"cidr","list":["203.0.113.9"]}', {"format": "warninglist"}, "format", None),
         (b"\x1f\x8b\x08\x00", {}, "list", None),
         (b"203.0.113.9\n", {"format": "xml"}, "format", None),
         (b"203.0.113.9\n", {"format": "json"}, "list", None),
@@ -65,6 +69,16 @@ async def test_one_wrong_thing_and_nothing_is_imported(served: Served, body: byt
     assert (status, problem["status"]) == (400, 400)
     assert (problem["field"], problem["index"]) == (field, index)
     assert served.operations.blocks == {}
+
+
+@pytest.mark.parametrize("name", ["spamhaus", "dshield", "abuseipdb", "crowdsec"])
+async def test_formats_of_publishers_are_imported(served: Served, name: str):
+    """The same as feeds read."""
+    prefixes = shapes.nets(3) if name in {"spamhaus", "dshield"} else shapes.hosts(3)
+    lines = (await take(served, getattr(shapes, name)(prefixes).encode(), format=name))[1]
+
+    assert lines[0]["entries"] == 3
+    assert {key_text(key).removesuffix("/32") for key in served.operations.blocks} == set(prefixes)
 
 
 async def test_what_is_refused_before_the_first_step_is_an_ordinary_problem(served: Served):
