@@ -239,6 +239,7 @@ class Node:
             protecting=node.protecting,
             bouncing=node.bouncing,
             trusting=node.trusting,
+            feeding=node.feed_desk,
             advising=node.advising,
             api_tokens=node.tokens,
             measuring=node.measuring,

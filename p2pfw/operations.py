@@ -233,6 +233,11 @@ class Operations(Protocol):
         ...
 
     @property
+    def feeding(self) -> "FeedOperations":
+        """What is asked and changed about feeds."""
+        ...
+
+    @property
     def trusting(self) -> "TrustOperations":
         """What is asked and changed about owners, vouches and charters."""
         ...
@@ -272,6 +277,34 @@ class BouncerOperations(Protocol):
 
     def covering(self, key: PrefixKey) -> list[Followed]:
         """The adopted prefixes that cover this one, itself included, longest first."""
+        ...
+
+
+class FeedOperations(Protocol):
+    """Lists that the operator chose, as web sees them."""
+
+    def feeds(self) -> schema.FeedList:
+        """All, and how each stands."""
+        ...
+
+    def feed(self, name: str) -> schema.FeedView:
+        """One; NotFoundError."""
+        ...
+
+    async def add_feed(self, request: schema.FeedRequest, caller: Caller) -> schema.FeedView:
+        """Kept, then fetched once; what came of that is in the answer. ConflictError: there is one of that name."""
+        ...
+
+    async def remove_feed(self, name: str, caller: Caller) -> None:
+        """With all that it said. ConflictError: it is the configuration's."""
+        ...
+
+    async def refresh_feed(self, name: str, request: schema.RefreshRequest) -> schema.FeedView:
+        """Fetched now. NotAcceptableError: too soon for its publisher."""
+        ...
+
+    async def test_feed(self, request: schema.FeedRequest, caller: Caller) -> schema.FeedTest:
+        """Fetched, read and judged; nothing changes."""
         ...
 
 

@@ -14,6 +14,7 @@ from p2pfw.app.domain import Domain
 from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.events import Events
 from p2pfw.app.explaining import Explaining
+from p2pfw.app.feeddesk import FeedDesk
 from p2pfw.app.health import Health
 from p2pfw.app.importing import Importing
 from p2pfw.app.invitations import Desk
@@ -57,6 +58,7 @@ class Application:
     event_ring: Events
     bouncing: Bouncing
     trusting: Trusting
+    feeding: FeedDesk
     advising: Advising
     api_tokens: Tokens
     measuring: Measuring

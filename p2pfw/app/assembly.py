@@ -1,6 +1,7 @@
 """Puts the use cases of one node together, over ports. Which adapters stand behind the ports is node's business."""
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from p2pfw.app.domain import Domain, Ourself
 from p2pfw.app.enforcing import Enforcing
 from p2pfw.app.events import Events
 from p2pfw.app.explaining import Explaining
+from p2pfw.app.feeddesk import FeedDesk
 from p2pfw.app.feeding import Feeding
 from p2pfw.app.health import Health
 from p2pfw.app.household import Household
@@ -198,6 +200,7 @@ class Assembly:
         self.feeding = Feeding(kit, self.ports.feeds, self.ports.random.random)
         self.whitelisting = Whitelisting(kit, self.feeding.recut)
         self.feeding.whitelisted = self.whitelisting.changed
+        self.feed_desk = FeedDesk(kit, self.feeding, self.ports.feeds, {0, os.geteuid()})
         self.blocking = Blocking(kit, self.announcing)
         self.ownblocks = OwnBlocks(kit, self.announcing)
         self.bouncing = Bouncing(self.domain)

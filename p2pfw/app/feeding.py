@@ -7,7 +7,7 @@ does. Nobody waits for a feed: each failure is state with its remedy (`lines`), 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from p2pfw import schema
@@ -16,6 +16,7 @@ from p2pfw.app.feedlists import (
     Subscription,
     Trouble,
     digest,
+    hourly,
     is_of_kind,
     pack,
     refused,
@@ -30,7 +31,7 @@ from p2pfw.core.duration import short_duration
 from p2pfw.core.httpdate import http_date
 from p2pfw.core.prefix import PrefixKey
 from p2pfw.core.special import SPECIAL_RANGES, Space
-from p2pfw.errors import FeedError, InputError, StoreError
+from p2pfw.errors import FeedError, InputError, NotAcceptableError, StoreError
 from p2pfw.ports import FeedSource, Fetched, NotModified
 from p2pfw.rows import Drop, FeedRow, Put
 
@@ -45,6 +46,7 @@ AT_ONCE: Final = 4
 ENDING: Final = 4
 """Health says so when less than one part of so many is left of max_age."""
 LONGEST_NAP: Final = 3_600.0
+HOUR: Final = 3_600.0
 
 
 class Feeding:
@@ -157,10 +159,24 @@ class Feeding:
     def take_due(self) -> list[Subscription]:
         """What is to be fetched now; marked as being fetched."""
         now = self._clock.monotonic()
-        due = [one for one in self._feeds.values() if one.due <= now and not one.busy]
+        due = [one for one in self._feeds.values() if one.when <= now and not one.busy]
         for one in due:
             one.busy = True
         return due
+
+    def fetch_now(self, name: str, *, accept: bool = False) -> Awaitable[None]:
+        """Begin at once, before anything else is awaited. NotAcceptableError: its publisher allows no fetch yet."""
+        one = self._feeds[name]
+        one.accept = one.accept or accept
+        wait = one.earliest - self._clock.monotonic()
+        if wait > 0:
+            then = " and taken in whatever changed" if one.accept else ""
+            hint = f"it is fetched{then} in {short_duration(wait)} at the earliest"
+            raise NotAcceptableError(f"the publisher of {name} allows one fetch an hour", field="name", hint=hint)
+        if one.busy:
+            raise NotAcceptableError(f"{name} is being fetched", field="name", hint="p2pfw feed list")
+        one.busy = True
+        return self.refresh(one)
 
     async def refresh(self, one: Subscription) -> None:
         """One attempt, and when the next one is."""
@@ -183,6 +199,8 @@ class Feeding:
 
     async def _attempt(self, one: Subscription) -> Trouble | None:
         source = source_of(one.feed)
+        if hourly(one.feed):
+            one.earliest = self._clock.monotonic() + HOUR
         answer = await self._source.fetch(one.place)
         if not self._is_wanted(one, source):
             return None
@@ -199,7 +217,7 @@ class Feeding:
 
     async def _take(self, one: Subscription, answer: Fetched, source: str) -> Trouble | None:
         now = self._domain.now()
-        found = await asyncio.to_thread(digest, answer, one.last, one.feed, now)
+        found = await asyncio.to_thread(digest, answer, () if one.accept else one.last, one.feed, now)
         trouble = refused(one.feed.name, found)
         if trouble is not None:
             return trouble
@@ -213,6 +231,7 @@ class Feeding:
             date=found.written,
         )
         await self._keep(one, row, found.date, source, found)
+        one.accept = False
         return None
 
     async def _keep(self, one: Subscription, row: FeedRow, date: int, source: str, found: Digest | None = None) -> None:
@@ -278,7 +297,7 @@ class Feeding:
 
     async def _nap(self) -> None:
         now = self._clock.monotonic()
-        waits = [one.due - now for one in self._feeds.values() if not one.busy]
+        waits = [one.when - now for one in self._feeds.values() if not one.busy]
         try:
             async with asyncio.timeout(max(0.0, min(waits, default=LONGEST_NAP))):
                 await self._wake.wait()
@@ -305,6 +324,14 @@ class Feeding:
             self._events.tell("feed-recovered", feed=one.feed.name)
             log.info("feed recovered", extra={"feed": one.feed.name})
 
+    def find(self, name: str) -> Subscription | None:
+        """By its name."""
+        return self._feeds.get(name)
+
+    def subscriptions(self) -> list[Subscription]:
+        """All, in order of name."""
+        return [self._feeds[name] for name in sorted(self._feeds)]
+
     def states(self) -> dict[str, tuple[int, int]]:
         """By name: when it was last taken in (Unix seconds, 0: never), and how many entries it has."""
         return {name: (one.fetched, len(one.listed)) for name, one in self._feeds.items()}
@@ -323,7 +350,7 @@ class Feeding:
         if one.trouble is not None:
             held = f"the {len(one.listed)} entries of {short_duration(now - one.fetched)} ago still count"
             text = f"feed {name}: {one.trouble.text}; {held if counts else 'nothing of it is blocked'}"
-            wait = short_duration(max(1.0, one.due - self._clock.monotonic()))
+            wait = short_duration(max(1.0, one.when - self._clock.monotonic()))
             remedy = one.trouble.remedy or f"it is tried again in {wait}"
             level = "warning" if counts else "error"
             yield schema.HealthLine(level=level, code=one.trouble.code, text=text, remedy=remedy)  # type: ignore[arg-type]  # the two words above

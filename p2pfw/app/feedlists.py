@@ -72,19 +72,21 @@ class Subscription:
     judged: int = 0
     """When all of it was last judged by new times."""
 
+    accept: bool = False
+    """The next list is taken in however much of it changed."""
+    earliest: float = 0.0
+    """Monotonic: when its publisher allows the next fetch."""
+
+    @property
+    def when(self) -> float:
+        """Monotonic: when it is fetched next."""
+        return max(self.due, self.earliest)
+
     @property
     def place(self) -> FeedPlace:
         """What to ask for."""
-        feed, known = self.feed, self.source == source_of(self.feed)
-        return FeedPlace(
-            url=address_of(feed),
-            file=feed.file,
-            key_file=feed.key_file,
-            key_header=_KEY_HEADERS.get(feed.format, "Key"),
-            max_bytes=feed.max_bytes,
-            etag=self.etag if known else "",
-            modified=self.modified if known else "",
-        )
+        known = self.source == source_of(self.feed)
+        return place_of(self.feed, self.etag if known else "", self.modified if known else "")
 
     @property
     def last(self) -> Sequence[PrefixKey]:
@@ -141,6 +143,24 @@ class Subscription:
             basis=feed_basis(canonical_name(feed)),
             trust=feed.trust if feed.adopt is Adopt.VOICE else 0.0,
         )
+
+
+def place_of(feed: Feed, etag: str = "", modified: str = "") -> FeedPlace:
+    """What to ask for."""
+    return FeedPlace(
+        url=address_of(feed),
+        file=feed.file,
+        max_bytes=feed.max_bytes,
+        etag=etag,
+        modified=modified,
+        key_file=feed.key_file,
+        key_header=_KEY_HEADERS.get(feed.format, "Key"),
+    )
+
+
+def hourly(feed: Feed) -> bool:
+    """True when its publisher allows one fetch an hour, whatever comes of it."""
+    return feed.format is Format.SPAMHAUS and bool(feed.url)
 
 
 def source_of(feed: Feed) -> str:
@@ -260,7 +280,7 @@ def refused(name: str, found: Digest) -> Trouble | None:
             return _guard(text, f"its publisher may have stopped; raise feed.{name}.max_age if it rarely changes")
         case TooChanged(added=added, removed=removed, share=share, limit=limit):
             text = f"{share:.0%} would change ({added} more, {removed} fewer), {limit:.0%} may"
-            return _guard(text, f"if that is right: feed.{name}.max_change = 1.0, p2pfw config reload, and back again")
+            return _guard(text, f"if that is right: p2pfw feed refresh {name} --accept")
         case Everything(key=key):
             text = f"{key_text(key)} is in it, which is every address there is: nothing of it is taken"
             return _guard(text, "tell its publisher, or choose another feed")

@@ -35,7 +35,7 @@ class Reloading:
         self._node.book.load_file(named_in(new))
         self.config = new
         await self._node.peers.resolve()
-        self._node.feeding.configure(new.feeds)
+        self._node.feed_desk.configure(new.feeds)
         self._node.judging.everything(*self._node.domain.sources())
         await self._node.judging.idle()
         await self._settle()

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "allow": "allowing:allow",
     "peers": "peering:peers",
     "peer": "peering:peer",
+    "feed": "feeding:feed",
     "invite": "inviting:invite",
     "join": "join:join",
     "id": "founding:id_",

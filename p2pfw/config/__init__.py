@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from p2pfw.config.allowing import Allowed, read_allow
-    from p2pfw.config.loading import load
+    from p2pfw.config.loading import load, read_feed
     from p2pfw.config.locating import socket_path
     from p2pfw.config.model import (
         Adopt,
@@ -66,6 +66,7 @@ __all__ = [
     "json_schema",
     "load",
     "read_allow",
+    "read_feed",
     "render_default",
     "socket_path",
 ]
@@ -80,6 +81,7 @@ _MODULES = {
     "effective": "show",
     "json_schema": "show",
     "load": "loading",
+    "read_feed": "loading",
     "read_allow": "allowing",
     "render_default": "template",
     "socket_path": "locating",

@@ -16,7 +16,7 @@ from p2pfw.config.place import Place, config_path, files_of
 from p2pfw.config.problems import Problems
 from p2pfw.config.readers import CATEGORY, NAME
 from p2pfw.config.sources import Collected, Collector, Given, Origin, Table, from_environment
-from p2pfw.errors import InputError
+from p2pfw.errors import ConfigError, InputError
 
 T = TypeVar("T")
 
@@ -47,6 +47,20 @@ def load(path: Path | None = None, *, flags: Mapping[str, object] | None = None,
     config = _Builder(collector.found, place, main, problems).build()
     problems.check()
     return config
+
+
+def read_feed(name: str, values: Mapping[str, object]) -> Feed:
+    """One feed as it was said at run time, by the readers and checks of a file. ConfigError."""
+    problems = Problems()
+    collector = Collector(problems)
+    for key, value in values.items():
+        collector.value(f"feed.{name}.{key}", value, Origin(f"feed {name}", Path("/")))
+    place = Place.here()
+    config = _Builder(collector.found, place, config_path(None, place)[0], problems).build()
+    problems.check()
+    if not config.feeds:
+        raise ConfigError("a feed needs url or file", hint="one of them")
+    return config.feeds[0]
 
 
 @dataclass(slots=True)

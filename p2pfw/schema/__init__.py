@@ -32,6 +32,7 @@ from p2pfw.schema.common import (
     Time,
     Ttl,
 )
+from p2pfw.schema.feeds import FeedList, FeedRequest, FeedTest, FeedView, RefreshRequest
 from p2pfw.schema.operating import (
     Check,
     Doctor,
@@ -90,6 +91,11 @@ from p2pfw.schema.trust import (
 )
 
 __all__ = [
+    "FeedList",
+    "FeedRequest",
+    "FeedTest",
+    "FeedView",
+    "RefreshRequest",
     "AdoptedEntry",
     "AllowAnswer",
     "AllowCheck",

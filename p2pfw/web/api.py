@@ -20,6 +20,7 @@ from p2pfw.web.access import Gate, Rules
 from p2pfw.web.bouncers import PATHS, Bouncers
 from p2pfw.web.changing import Changing
 from p2pfw.web.dispatch import Dispatcher, Handler
+from p2pfw.web.feeding import Feeding
 from p2pfw.web.following import Following
 from p2pfw.web.importing import Importing
 from p2pfw.web.metrics import Metrics
@@ -115,6 +116,7 @@ def handlers_of(operations: Operations, now: Callable[[], float]) -> dict[str, H
         Reading(operations, Renderer(operations, now), Metrics(operations)),
         Changing(operations),
         Trusting(operations.trusting),
+        Feeding(operations.feeding),
         Importing(operations),
         Following(operations),
     )

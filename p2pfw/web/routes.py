@@ -7,6 +7,7 @@ from typing import Final
 
 from p2pfw import schema
 from p2pfw.web.access import TOKEN, Scope
+from p2pfw.web.feedroutes import FEED_ROUTES
 from p2pfw.web.route import JSON, NDJSON, TEXT, Route
 from p2pfw.web.trustroutes import TRUST_ROUTES
 
@@ -137,6 +138,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         refusals=(404, 409, 503, 507),
     ),
     *TRUST_ROUTES,
+    *FEED_ROUTES,
     Route("GET", "/v1/owner", "owner", "The fleet", schema.OwnerView),
     Route(
         "POST",

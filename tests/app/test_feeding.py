@@ -201,7 +201,7 @@ async def test_a_large_change_waits_for_the_operator():
     assert not one.adopts("198.51.0.149/32")
     (line,) = one.node.feeding.lines()
     assert "100% would change (50 more, 50 fewer), 30% may" in line.text
-    assert "feed.drop.max_change = 1.0" in line.remedy
+    assert "p2pfw feed refresh drop --accept" in line.remedy
     assert [event.detail["feed"] for event in one.events("feed-failed")] == ["drop"]
 
     one.node.feeding.configure([replace(FEED, max_change=1.0)])

@@ -59,6 +59,7 @@ CONTRACT = {
     "demo",
     "enforcer",
     "service",
+    "feed",
     "token",
 }
 

@@ -1,10 +1,13 @@
 """A configured feed on a real node: a public list's shape, a real publisher, whitelist, restart, confirmation."""
 
+import os
 import sys
+import time
 
 import pytest
 
 from tests.e2e.fleet import Owner, Server, until
+from tests.formats import shapes
 
 PORT = 8_080
 NETS = {f"45.{net}.{host}.0/24" for net in (1, 2) for host in range(20)}
@@ -87,6 +90,12 @@ def blocked(server):
     return set(answer.text.split())
 
 
+def publish(path, text, *, age):
+    """A list of so many seconds ago: Last-Modified knows no less than one."""
+    path.write_text(text)
+    os.utime(path, (time.time() - age, time.time() - age))
+
+
 def reload(server):
     """The configuration is written and read again."""
     server.write_config()
@@ -120,9 +129,31 @@ def test_a_public_list_becomes_the_right_one(node, www):
     node.extra += 'refresh = "5h"\n'
     reload(node)
     (line,) = until(lambda: [one for one in node.api.status()["health"] if "would change" in one["text"]])
-    assert "max_change = 1.0" in line["remedy"]
+    assert "p2pfw feed refresh level1 --accept" in line["remedy"]
     assert "46.16.0.0/20" in blocked(node)
-    node.extra += "max_change = 1.0\n"
-    reload(node)
+    assert node.api.request("POST", "/v1/feeds/level1", {"accept": True}).json["entries"] == 50
     until(lambda: blocked(node) == {f"47.0.0.{number}" for number in range(50)})
     assert not [one for one in node.api.status()["health"] if one["code"].startswith("feed")]
+
+
+def test_a_feed_at_run_time(node, www):
+    """Added and blocked, changed and refreshed, cut off and refused, removed and gone; no word in the configuration."""
+    url = f"http://{node.host.address}:{PORT}/drop.txt"
+    publish(www / "drop.txt", shapes.dshield(shapes.nets(12)), age=200)
+    asked = {"name": "drop", "url": url, "format": "dshield"}
+    until(lambda: blocked(node) == NETS | AROUND)
+
+    assert node.api.request("POST", "/v1/test-feed", asked).json["accepted"] is True
+    assert blocked(node) == NETS | AROUND
+    assert node.api.request("POST", "/v1/feeds", asked).status == 201
+    until(lambda: blocked(node) == NETS | AROUND | set(shapes.nets(12)))
+
+    publish(www / "drop.txt", shapes.dshield(shapes.nets(14)), age=100)
+    assert node.api.request("POST", "/v1/feeds/drop").json["entries"] == 14
+    until(lambda: blocked(node) == NETS | AROUND | set(shapes.nets(14)))
+    publish(www / "drop.txt", shapes.dshield(shapes.nets(2)), age=0)
+    assert "entries" in node.api.request("POST", "/v1/feeds/drop").json["problem"]
+    assert blocked(node) == NETS | AROUND | set(shapes.nets(14))
+
+    assert node.api.request("DELETE", "/v1/feeds/drop").status == 204
+    until(lambda: blocked(node) == NETS | AROUND)

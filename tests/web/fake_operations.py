@@ -42,6 +42,7 @@ class FakeOperations:
 
     def __init__(self) -> None:
         self.blocks: dict[int, Block] = {}
+        self.feed_names = {"drop"}
         self.allowed: dict[int, schema.AllowEntry] = {}
         self.known_peers: dict[str, schema.PeerView] = {}
         self.mode: schema.ModeName = "observe"
@@ -91,6 +92,10 @@ class FakeOperations:
 
     def proven(self, event: schema.Event) -> schema.Event:
         return structs.replace(event, evidence=[{"header": "00", "signature": "00", "body": "00"}])
+
+    @property
+    def feeding(self) -> "FakeFeedDesk":
+        return FakeFeedDesk(self)
 
     @property
     def trusting(self) -> "FakeTrust":
@@ -555,3 +560,47 @@ def _token_view(one: Granted) -> schema.TokenView:
     return schema.TokenView(
         name=one.name, scope=one.scope, rate=one.rate, created=rfc3339(NOW), expires=None, used=None
     )
+
+
+class FakeFeedDesk:
+    """Implements FeedOperations: one feed of the configuration, `drop`, and what is added."""
+
+    def __init__(self, node: FakeOperations) -> None:
+        self._node = node
+
+    def _view(self, name: str) -> schema.FeedView:
+        self._node._maybe_fail()
+        if name not in self._node.feed_names:
+            raise NotFoundError(f"there is no feed {name}", field="name")
+        return schema.FeedView(
+            name=name, place="/f", format="plain", adopt="direct", source="command", entries=0, cut=0
+        )
+
+    def feeds(self) -> schema.FeedList:
+        return schema.FeedList(feeds=[self._view(name) for name in sorted(self._node.feed_names)])
+
+    def feed(self, name: str) -> schema.FeedView:
+        return self._view(name)
+
+    async def add_feed(self, request: schema.FeedRequest, caller: Caller) -> schema.FeedView:
+        self._node._begin(caller)
+        if not (request.url or request.file):
+            raise InputError("needs url or file", field="body")
+        self._node.feed_names.add(request.name)
+        return self._view(request.name)
+
+    async def remove_feed(self, name: str, caller: Caller) -> None:
+        self._node._begin(caller)
+        self._view(name)
+        self._node.feed_names.discard(name)
+
+    async def refresh_feed(self, name: str, request: schema.RefreshRequest) -> schema.FeedView:
+        return self._view(name)
+
+    async def test_feed(self, request: schema.FeedRequest, caller: Caller) -> schema.FeedTest:
+        self._node._begin(caller)
+        if not (request.url or request.file):
+            raise InputError("needs url or file", field="body")
+        return schema.FeedTest(
+            accepted=True, entries=0, added=0, removed=0, left_out={}, unreadable=[], date=rfc3339(NOW)
+        )

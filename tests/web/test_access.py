@@ -15,10 +15,12 @@ ADMINISTRATING = {
     "panic", "reload", "tokens", "add_token", "revoke_token",
     "forgive", "vouch", "unvouch", "submit_charter", "sign_charter",
     "succeed", "try_trust",
+    "add_feed", "refresh_feed", "remove_feed", "test_feed",
 }  # fmt: skip
 READING = {
     "status", "blocklist", "covering", "why", "listing", "allow_list", "allow_check", "peers", "peer", "owner",
     "events", "doctor", "openapi", "metrics", "scorecards", "scorecard", "vouches", "charter",
+    "feeds", "feed",
 }  # fmt: skip
 NEEDED = {
     **dict.fromkeys(OPEN, Scope.NONE),
@@ -42,6 +44,9 @@ BODIES = {
     "sign_charter": {"hash": "00"},
     "succeed": {"succession": "00"},
     "try_trust": {"id": "juno", "trust": "pair"},
+    "add_feed": {"name": "drop", "url": "https://lists.example.net/"},
+    "refresh_feed": {"accept": True},
+    "test_feed": {"name": "test", "url": "https://lists.example.net/"},
 }
 GRANTED = {"read": Scope.READ, "feeds": Scope.FEEDS, "write": Scope.WRITE, "admin": Scope.ADMIN}
 
