@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 
-from bench import asking, attacks, bouncers, bulk, drops, kernel, million, pure, rfwlist, singles, through, weigh
+from bench import asking, attacks, bouncers, bulk, drops, kernel, lists, million, pure, rfwlist, singles, through, weigh
 from bench.measure import FULL, QUICK, Scale, machine
 from bench.table import Row, markdown, plain
 
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     "million": million.million,
     "packets": through.packets,
     "import": bulk.import_list,
+    "lists": lists.lists,
     "why": asking.why,
     "command": asking.command,
     "list": rfwlist.listing,
