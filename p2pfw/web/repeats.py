@@ -17,6 +17,8 @@ from aiohttp import web
 from p2pfw.web.problems import Refusal
 
 HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotency-Replayed"
+"""On an answer that was given before."""
 MAX_KEY: Final = 128
 """Characters."""
 KEY: Final = re.compile(rf"[!-~]{{1,{MAX_KEY}}}")
@@ -29,22 +31,36 @@ Place = tuple[str, str, str, str]
 """Who asked, method, path with its query, key."""
 
 
-@dataclass(slots=True)
-class _Known:
-    """A request that was done, or is being done (`answer` None)."""
+@dataclass(frozen=True, slots=True)
+class _Doing:
+    """A request that is being done; whoever repeats it waits."""
+
+    digest: bytes
+    over: asyncio.Event
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A request that was done, and what it was answered."""
 
     digest: bytes
     at: float
-    done: asyncio.Event
-    answer: tuple[int, bytes, dict[str, str]] | None = None
+    status: int
+    body: bytes
+    headers: dict[str, str]
+
+    def again(self) -> web.Response:
+        """The same answer, marked."""
+        return web.Response(status=self.status, body=self.body, headers={**self.headers, REPLAYED: "true"})
 
 
 class Repeats:
-    """Remembers answers."""
+    """Remembers answers. What is under way is bounded by the doors' connections, what is over by the limits above."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._known: OrderedDict[Place, _Known] = OrderedDict()
+        self._doing: dict[Place, _Doing] = {}
+        self._done: OrderedDict[Place, _Done] = OrderedDict()
         self._bytes = 0
 
     async def once(
@@ -56,38 +72,33 @@ class Repeats:
             if known.digest != digest:
                 hint = "take a new key for a new request"
                 raise Refusal(422, f"this {HEADER} came with another body before", field=HEADER, hint=hint)
-            if known.answer is not None:
-                status, data, headers = known.answer
-                return web.Response(status=status, body=data, headers={**headers, "Idempotency-Replayed": "true"})
-            await known.done.wait()
-        known = self._known[place] = _Known(digest, self._monotonic(), asyncio.Event())
+            if isinstance(known, _Done):
+                return known.again()
+            await known.over.wait()
+        doing = self._doing[place] = _Doing(digest, asyncio.Event())
         try:
-            return self._remember(place, known, await do())
+            answer = await do()
+            self._remember(place, digest, answer)
+            return answer
         finally:
-            if known.answer is None and self._known.get(place) is known:
-                del self._known[place]
-            known.done.set()
+            del self._doing[place]
+            doing.over.set()
 
-    def _find(self, place: Place) -> _Known | None:
-        now = self._monotonic()
-        while self._known:
-            first, known = next(iter(self._known.items()))
-            if known.answer is None or (known.at > now - KEPT_SECONDS and not self._is_full()):
-                break
-            self._forget(first)
-        return self._known.get(place)
+    def _find(self, place: Place) -> _Doing | _Done | None:
+        end = self._monotonic() - KEPT_SECONDS
+        while self._done and next(iter(self._done.values())).at <= end:
+            self._forget_oldest()
+        return self._doing.get(place) or self._done.get(place)
 
-    def _is_full(self) -> bool:
-        return len(self._known) > MAX_KEPT or self._bytes > MAX_BYTES
+    def _remember(self, place: Place, digest: bytes, answer: web.StreamResponse) -> None:
+        if not isinstance(answer, web.Response) or not isinstance(answer.body, bytes | None) or answer.status >= 300:
+            return
+        data = answer.body or b""
+        self._done[place] = _Done(digest, self._monotonic(), answer.status, data, dict(answer.headers))
+        self._bytes += len(data)
+        while len(self._done) > MAX_KEPT or self._bytes > MAX_BYTES:
+            self._forget_oldest()
 
-    def _forget(self, place: Place) -> None:
-        known = self._known.pop(place)
-        self._bytes -= len(known.answer[1]) if known.answer else 0
-
-    def _remember(self, place: Place, known: _Known, answer: web.StreamResponse) -> web.StreamResponse:
-        if isinstance(answer, web.Response) and isinstance(answer.body, bytes | type(None)) and answer.status < 300:
-            data = answer.body or b""
-            known.answer = answer.status, data, dict(answer.headers)
-            self._bytes += len(data)
-            self._known.move_to_end(place)
-        return answer
+    def _forget_oldest(self) -> None:
+        _, gone = self._done.popitem(last=False)
+        self._bytes -= len(gone.body)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from aiohttp import web
 
 from p2pfw.errors import DiskFullError
 from p2pfw.operations import Granted
@@ -153,6 +154,31 @@ async def test_what_is_remembered_is_bounded(served: Served, monkeypatch: pytest
                 await ask(f"other-{number}")
         assert not await ask("first")
         assert await ask("first")
+
+
+async def test_one_that_takes_long_keeps_no_other_answers_alive(monkeypatch: pytest.MonkeyPatch):
+    """The bound is on what is over: an early request that is still being done does not suspend it."""
+    monkeypatch.setattr(repeats, "MAX_KEPT", 2)
+    kept, end, begun = repeats.Repeats(lambda: 0.0), asyncio.Event(), asyncio.Event()
+
+    async def slow() -> web.Response:
+        begun.set()
+        await end.wait()
+        return web.Response(body=b"slow")
+
+    async def quick() -> web.Response:
+        return web.Response(body=b"quick")
+
+    waiting = asyncio.create_task(kept.once(("a", "POST", "/", "slow"), b"", slow))
+    await begun.wait()
+    for number in range(5):
+        await kept.once(("a", "POST", "/", str(number)), b"", quick)
+
+    assert [place[3] for place in kept._done] == ["3", "4"]
+    assert kept._bytes == 10
+    end.set()
+    assert (await waiting).body == b"slow"
+    assert not kept._doing
 
 
 @pytest.mark.parametrize(
