@@ -8,11 +8,11 @@ import msgspec
 from p2pfw import __version__, schema
 from p2pfw.core.records import Category
 from p2pfw.formats import BLOCKLISTS
-from p2pfw.web.access import Scope
+from p2pfw.web.access import TOKEN, Scope
 from p2pfw.web.importing import MAX_IMPORT
 from p2pfw.web.problems import CONTENT_TYPE
 from p2pfw.web.rendering import FORMS
-from p2pfw.web.repeats import HEADER, MAX_KEY
+from p2pfw.web.repeats import HEADER, MAX_KEY, REPLAYED
 from p2pfw.web.routes import ROUTES, TEXT, Route
 
 _ALWAYS: Final = (400, 401, 403, 405, 429, 431, 500)
@@ -55,6 +55,17 @@ _REPEATS: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
     "description": "the same key with the same body is done once, and answered alike, for an hour",
 }
+_TEXT: Final = {"type": "string"}
+_HEADERS: Final[dict[str, dict[str, Any]]] = {
+    "WWW-Authenticate": {"required": True, "schema": _TEXT},
+    "Allow": {"required": True, "schema": _TEXT, "description": "the methods that are possible"},
+    "Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}, "description": "seconds"},
+    "ETag": {"schema": _TEXT, "description": "strong; absent while the list changes faster than it is written"},
+    "X-Next-Cursor": {"schema": _TEXT, "description": "cursor of the next page; absent at the end"},
+    REPLAYED: {"schema": {"type": "string", "const": "true"}, "description": "this answer was given before"},
+}
+_OF_STATUS: Final = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After"}
+_ADDRESS: Final = "address"
 # The same word, another meaning.
 _FORMATS: Final = {
     "blocklist": {"type": "string", "enum": list(FORMS)},
@@ -80,7 +91,10 @@ def document() -> bytes:
             "paths": paths,
             "components": {
                 "schemas": components,
-                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+                "securitySchemes": {
+                    "token": {"type": "http", "scheme": "bearer", "description": "p2pfw token add"},
+                    _ADDRESS: {"type": "apiKey", "in": "query", "name": TOKEN, "description": "read or feeds only"},
+                },
             },
         }
     )
@@ -101,14 +115,25 @@ def _operation(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:
         "responses": _responses(route, by_type),
         "x-scope": route.scope.name.lower(),
     }
-    if route.method == "POST" and route.name != "import_list":
+    if _repeats(route):
         operation["parameters"].append(_REPEATS)
-    if route.scope > Scope.READ:
-        operation["security"] = [{"token": []}]
+    if route.scope > Scope.NONE:
+        operation["security"] = _security(route)
     body = _body(route, by_type)
     if body is not None:
         operation["requestBody"] = body
     return operation
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """Reading needs a token where `api.require_token` says so, and from beyond loopback; all else always."""
+    by_address: list[dict[str, list[str]]] = [{_ADDRESS: []}] if TOKEN in route.query else []
+    without: list[dict[str, list[str]]] = [{}] if route.scope <= Scope.READ else []
+    return [{"token": []}, *by_address, *without]
+
+
+def _repeats(route: Route) -> bool:
+    return route.method == "POST" and route.name != "import_list"
 
 
 def _body(route: Route, by_type: dict[str, Any]) -> dict[str, Any] | None:
@@ -142,11 +167,19 @@ def _responses(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:
         answer = {"type": "object"} if route.answer is dict else by_type.get(repr(route.answer), {})
         good["content"] = {media: {"schema": _shape(media, answer)} for media in route.media}
     responses = {str(route.status): good}
+    if _repeats(route):
+        good["headers"] = _headers(REPLAYED)
     if route.name == "blocklist":
+        good["headers"] = _headers("ETag", "X-Next-Cursor")
         responses["304"] = {"description": "it is what If-None-Match names"}
     problem = {"description": "a problem", "content": {CONTENT_TYPE: {"schema": by_type[repr(schema.Problem)]}}}
     takes_body = route.body is not None or route.name == "import_list"
     again = (408, 413, 415, 422) if route.method == "POST" else ()
     for status in sorted({*_ALWAYS, *route.refusals, *(_WITH_BODY if takes_body else ()), *again}):
-        responses[str(status)] = problem
+        named = _OF_STATUS.get(status)
+        responses[str(status)] = {**problem, "headers": _headers(named)} if named else problem
     return responses
+
+
+def _headers(*names: str) -> dict[str, dict[str, Any]]:
+    return {name: _HEADERS[name] for name in names}

@@ -46,7 +46,8 @@ def test_every_route_is_documented(route: Route):
     )
     assert {str(route.status), "400", "401", "403", "500"} <= set(operation["responses"])
     assert ("requestBody" in operation) == (route.body is not None or route.name == "import_list")
-    assert ("security" in operation) == (route.scope > Scope.READ)
+    assert ("security" in operation) == (route.scope > Scope.NONE)
+    assert ({} in operation.get("security", [{}])) == (route.scope <= Scope.READ)
 
 
 def test_nothing_else_is_documented():
@@ -68,6 +69,18 @@ def test_every_schema_is_one():
     for name, component in DOCUMENT["components"]["schemas"].items():
         jsonschema.Draft202012Validator.check_schema(component)
         assert component.get("description"), name
+
+
+def test_headers_are_described_where_they_come():
+    """What a client may rely on: how to get in, what is possible, when to come again, that it was a repetition."""
+    for route in ROUTES:
+        told = {status: set(one.get("headers", ())) for status, one in operation_of(route)["responses"].items()}
+        assert told["401"] == {"WWW-Authenticate"}
+        assert told["405"] == {"Allow"}
+        assert told["429"] == {"Retry-After"}
+        repeats = route.method == "POST" and route.name != "import_list"
+        assert ("Idempotency-Replayed" in told[str(route.status)]) == repeats
+    assert set(DOCUMENT["components"]["securitySchemes"]) == {"token", "address"}
 
 
 def test_every_parameter_has_a_meaning():
