@@ -1,6 +1,7 @@
 """token: who may use the local API from beyond the socket. Secrets are shown once; none is ever an argument."""
 
 import json
+import secrets
 import sys
 
 import click
@@ -12,6 +13,7 @@ from p2pfw.client.exchange import segment
 
 SCOPES = click.Choice(["read", "feeds", "write", "admin"])
 LEAST_PASSWORD = 8
+GENERATED_BYTES = 18
 
 
 @click.group(cls=Branch)
@@ -57,18 +59,27 @@ def revoke(invocation: Invocation, name: str) -> None:
 
 
 @token.command("rfw-password", cls=Leaf)
+@click.option("--generate", is_flag=True, help="Choose the password, and say it this once on standard error.")
 @click.pass_obj
-def rfw_password(invocation: Invocation) -> None:
+def rfw_password(invocation: Invocation, *, generate: bool) -> None:
     """Read a password (asked for at a terminal, else one line of standard input); print api.rfw.password_hash."""
-    text = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True) if sys.stdin.isatty() else ""
-    text = text or sys.stdin.readline().rstrip("\n")
-    if len(text) < LEAST_PASSWORD:
-        problem = f"a password of {len(text)} characters is guessed soon"
-        raise CommandError(problem, code=Exit.USAGE, hint=f"{LEAST_PASSWORD} at the least")
+    text = secrets.token_urlsafe(GENERATED_BYTES) if generate else _password()
     from nacl.pwhash import argon2id
 
     made = argon2id.str(text.encode()).rstrip(b"\0").decode()
+    if generate:
+        invocation.printer.warn(f"the password is {text}")
     if invocation.form is Form.JSON:
         invocation.show_json({"schema": "p2pfw.password-hash/1", "password_hash": made})
     else:
         invocation.printer.line(made)
+
+
+def _password() -> str:
+    """What was typed; CommandError when it is soon guessed."""
+    text = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True) if sys.stdin.isatty() else ""
+    text = text or sys.stdin.readline().rstrip("\n")
+    if len(text) < LEAST_PASSWORD:
+        problem = f"a password of {len(text)} characters is guessed soon"
+        raise CommandError(problem, code=Exit.USAGE, hint=f"{LEAST_PASSWORD} at the least, or --generate")
+    return text

@@ -47,3 +47,14 @@ def test_a_password_becomes_its_argon2id_hash(p2pfw):
     assert argon2id.verify(done.out.strip().encode(), b"correct horse")
     assert p2pfw("token", "rfw-password", stdin=b"short\n").code == 2
     assert json.loads(p2pfw("--json", "token", "rfw-password", stdin=b"correct horse\n").out)["password_hash"]
+
+
+def test_a_password_is_generated_where_nobody_has_one(p2pfw):
+    """Said once, apart from the hash that goes into the configuration; never the same."""
+    first, second = (p2pfw("-q", "token", "rfw-password", "--generate") for _ in range(2))
+    told = [done.err.removeprefix("the password is ").rstrip("\n") for done in (first, second)]
+
+    assert argon2id.verify(first.out.strip().encode(), told[0].encode())
+    assert len(told[0]) == 24
+    assert told[0] != told[1]
+    assert told[0] not in first.out
