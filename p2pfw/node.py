@@ -46,9 +46,9 @@ from p2pfw.rows import PeerRow
 from p2pfw.store.keyfile import Purpose, read_key
 from p2pfw.store.lock import StateLock
 from p2pfw.store.sqlite import SqliteStore
-from p2pfw.web.api import Api
+from p2pfw.web.api import Api, certificate_of
 from p2pfw.web.posting import WebPoster, read_secret
-from p2pfw.web.rfw import RfwApi, tls_context
+from p2pfw.web.rfw import RfwApi, rfw_certificate
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +129,7 @@ class Node:
             api = Api(application, self.config.api, node.kit.clock)
             await api.start()
             stack.push_async_callback(api.stop)
+            self._reloading.renewing.append(api.renew)
             await self._open_rfw(application, stack)
             self._hear_signals()
             settle_collector()
@@ -168,6 +169,7 @@ class Node:
             rfw = RfwApi(application, self.assembly.rules, self.config.api, self.assembly.kit.clock)
             await rfw.start()
             stack.push_async_callback(rfw.stop)
+            self._reloading.renewing.append(rfw.renew)
 
     async def _reassure(self) -> None:
         """Tell the service manager that this node is alive: its loop turns, and the kernel's worker comes round."""
@@ -316,8 +318,9 @@ def run_node(config: Config, *, file: Path | None = None, alone: bool = False, c
         if check:
             read_keys(config, {})
             root_charter(config, {})
+            certificate_of(config.api)
             if config.api.rfw.enabled and config.api.rfw.listen is not None:
-                tls_context(config.api)
+                rfw_certificate(config.api)
             read_secret(config.webhook.secret_file)
             return 0
         connect = _enforcer(config, file)

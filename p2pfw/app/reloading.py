@@ -1,9 +1,11 @@
 """Reads the configuration again while the node runs; a bad file changes nothing.
 
 Whitelist, peers, trust, policy and feeds follow at once, in this order: feeds are cut around the whitelist.
+Certificates of open doors are read again as well, because they are renewed under the same names.
 """
 
 import logging
+from collections.abc import Callable
 
 from p2pfw import schema
 from p2pfw.app.assembly import Assembly
@@ -23,12 +25,16 @@ class Reloading:
     def __init__(self, node: Assembly) -> None:
         self._node = node
         self.config = node.config
+        self.renewing: list[Callable[[], None]] = []
+        """What else is read again: the certificates of doors that are open. Each raises ConfigError, and goes on."""
 
     async def reload(self) -> schema.ReloadAnswer:
         """See operations.Operations.reload. ConfigError: nothing changed."""
         new = self._read()
         changes = check_reloadable(self.config, new)
         whitelist = whitelist_of(new)
+        for renew in self.renewing:
+            renew()
         self._apply_whitelist(whitelist)
         self._node.domain.policy.allow_private = new.policy.allow_private
         self._node.domain.trust.default = new.policy.default_trust

@@ -4,7 +4,6 @@ import asyncio
 import errno
 import logging
 import socket
-import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Final
@@ -12,7 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from p2pfw.config import Api as Settings
-from p2pfw.errors import ConfigError, ListenError
+from p2pfw.errors import ListenError
 from p2pfw.local.socketfile import SocketFile
 from p2pfw.operations import Operations
 from p2pfw.ports import Clock
@@ -28,6 +27,7 @@ from p2pfw.web.reading import Reading
 from p2pfw.web.rendering import Renderer
 from p2pfw.web.routes import ROUTES
 from p2pfw.web.server import Server
+from p2pfw.web.tls import Certificate
 from p2pfw.web.trusting import Trusting
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Api:
         )
         self._bouncers = Bouncers(operations, gate, clock.monotonic)
         self._open = AsyncExitStack()
+        self._certificate: Certificate | None = None
         self.addresses: list[str] = []
 
     async def start(self) -> None:
@@ -69,6 +70,11 @@ class Api:
         await self._open.aclose()
         self.addresses.clear()
 
+    def renew(self) -> None:
+        """Read the certificate again, for connections to come. ConfigError: the one in use goes on."""
+        if self._certificate is not None:
+            self._certificate.renew()
+
     async def _open_socket(self) -> None:
         file = SocketFile(self._settings.socket, "api.socket")
         self._open.callback(file.close)
@@ -81,7 +87,8 @@ class Api:
         http = self._settings.http
         if http is None:
             return
-        tls, server = self._tls(), self._server()
+        self._certificate, server = certificate_of(self._settings), self._server()
+        tls = self._certificate.context if self._certificate is not None else None
         try:
             listener = await asyncio.get_running_loop().create_server(
                 server, http.host, http.port, ssl=tls, reuse_address=True, backlog=BACKLOG
@@ -99,15 +106,12 @@ class Api:
         door = self._bouncers if request.path in PATHS else self._dispatcher
         return await door.serve(request)
 
-    def _tls(self) -> ssl.SSLContext | None:
-        if self._settings.tls_cert is None:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            context.load_cert_chain(self._settings.tls_cert, self._settings.tls_key)
-        except OSError as error:
-            raise ConfigError(f"api.tls_cert and api.tls_key cannot be used: {error}") from None
-        return context
+
+def certificate_of(settings: Settings) -> Certificate | None:
+    """Of the HTTP door; None where it speaks HTTP. ConfigError."""
+    if settings.http is None or settings.tls_cert is None:
+        return None
+    return Certificate(settings.tls_cert, settings.tls_key, "api.tls_cert and api.tls_key")
 
 
 def handlers_of(operations: Operations, now: Callable[[], float]) -> dict[str, Handler]:

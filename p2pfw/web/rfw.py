@@ -4,7 +4,6 @@ Off unless api.rfw.enabled. What rfw's clients see is in rfw's form: codes, the 
 """
 
 import logging
-import ssl
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -22,6 +21,7 @@ from p2pfw.web.rfwaccess import Basic, Clients, Password
 from p2pfw.web.rfwdoors import Door, TlsDoor, listen
 from p2pfw.web.rfwhandling import Asked, Handling, error_text
 from p2pfw.web.server import Protocol, Server
+from p2pfw.web.tls import Certificate
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class RfwApi:
         self._basic = Basic(Password(of.username, of.password_hash, clock.monotonic), self._clients, clock.monotonic)
         self._handling = Handling(operations, rules, of, clock)
         self._open = AsyncExitStack()
+        self._certificate: Certificate | None = None
         self.doors: list[Door | TlsDoor] = []
 
     async def start(self) -> None:
@@ -49,9 +50,9 @@ class RfwApi:
         of = self._settings.rfw
         try:
             if of.listen is not None:
-                tls, listener = tls_context(self._settings), listen(of.listen, "api.rfw.listen")
+                self._certificate, listener = rfw_certificate(self._settings), listen(of.listen, "api.rfw.listen")
                 servers = {is_client: RfwServer(self._public) for is_client in (True, False)}
-                await self._serve(TlsDoor(listener, dict(servers), self._clients, tls))
+                await self._serve(TlsDoor(listener, dict(servers), self._clients, self._certificate.context))
             if of.local_listen is not None:
                 await self._serve(Door(listen(of.local_listen, "api.rfw.local_listen"), RfwServer(self._local)))
         except BaseException:
@@ -63,6 +64,11 @@ class RfwApi:
         """Close both doors."""
         await self._open.aclose()
         self.doors.clear()
+
+    def renew(self) -> None:
+        """Read the certificate again, for connections to come. ConfigError: the one in use goes on."""
+        if self._certificate is not None:
+            self._certificate.renew()
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -142,18 +148,13 @@ def refusal(error: Refusal | P2pfwError) -> web.Response:
     return _response(told.status, f"ERROR: {told.detail}".encode(), TEXT)
 
 
-def tls_context(settings: ApiSettings) -> ssl.SSLContext:
+def rfw_certificate(settings: ApiSettings) -> Certificate:
     """From api.rfw.tls_cert and tls_key, else those of [api]. ConfigError."""
     of = settings.rfw
     cert, key = (of.tls_cert, of.tls_key) if of.tls_cert is not None else (settings.tls_cert, settings.tls_key)
     if cert is None:
         raise ConfigError("api.rfw.listen is HTTPS and needs a certificate", hint="p2pfw cert server makes one")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(cert, key)
-    except OSError as error:
-        raise ConfigError(f"the certificate {cert} (api.rfw.tls_cert) cannot be used: {error}") from None
-    return context
+    return Certificate(cert, key, f"the certificate {cert} (api.rfw.tls_cert)")
 
 
 def _response(status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> web.Response:

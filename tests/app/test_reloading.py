@@ -119,3 +119,23 @@ async def test_what_needs_a_restart_is_named(tmp_path: Path):
     answer = await a.beside(a.app.reload())
 
     assert "node.name" in answer.needs_restart
+
+
+async def test_what_serves_is_renewed_too_and_its_error_stops_the_rest(tmp_path: Path):
+    """Certificates of open doors: read first, because an error must leave everything as it was."""
+    world = World()
+    a = await node(world, tmp_path)
+    asked = []
+    a.reloading.renewing.append(lambda: asked.append("renewed"))
+    await a.beside(a.app.reload())
+
+    def refuse() -> None:
+        raise ConfigError("api.tls_cert and api.tls_key cannot be used")
+
+    a.reloading.renewing.append(refuse)
+    write(tmp_path, "allow_private = true\n")
+    with pytest.raises(ConfigError, match=r"api\.tls_cert"):
+        await a.app.reload()
+
+    assert asked == ["renewed", "renewed"]
+    assert a.node.domain.policy.allow_private is False

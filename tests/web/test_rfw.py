@@ -10,7 +10,7 @@ from p2pfw.config import Endpoint, Rfw
 from p2pfw.core.localrule import Chain, LocalRule, Target
 from p2pfw.core.prefix import Prefix
 from p2pfw.errors import ConfigError, DiskFullError, ListenError
-from p2pfw.web.rfw import RfwApi, tls_context
+from p2pfw.web.rfw import RfwApi, rfw_certificate
 from tests.web.fake_operations import NOW, Block, FakeOperations
 from tests.web.fake_rules import FakeRules
 from tests.web.rfw_serving import basic, certificates, serving_rfw
@@ -374,8 +374,9 @@ def test_the_certificate_of_the_api_serves_where_there_is_no_other(tmp_path):
     """And one that cannot be read is named."""
     pair = {"tls_cert": certificates() / "server.crt", "tls_key": certificates() / "server.key"}
 
-    assert tls_context(Settings(socket=tmp_path / "s", **pair))
+    assert rfw_certificate(Settings(socket=tmp_path / "s", **pair))
     with pytest.raises(ConfigError, match="needs a certificate"):
-        tls_context(Settings(socket=tmp_path / "s"))
+        rfw_certificate(Settings(socket=tmp_path / "s"))
+    missing = Rfw(tls_cert=tmp_path / "x.crt", tls_key=tmp_path / "x.key")
     with pytest.raises(ConfigError, match="cannot be used"):
-        tls_context(Settings(socket=tmp_path / "s", rfw=Rfw(tls_cert=tmp_path / "x.crt", tls_key=tmp_path / "x.key")))
+        rfw_certificate(Settings(socket=tmp_path / "s", rfw=missing))
