@@ -174,8 +174,9 @@ def _responses(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:
         responses["304"] = {"description": "it is what If-None-Match names"}
     problem = {"description": "a problem", "content": {CONTENT_TYPE: {"schema": by_type[repr(schema.Problem)]}}}
     takes_body = route.body is not None or route.name == "import_list"
-    again = (408, 413, 415, 422) if route.method == "POST" else ()
-    for status in sorted({*_ALWAYS, *route.refusals, *(_WITH_BODY if takes_body else ()), *again}):
+    more = (*(_WITH_BODY if takes_body else ()), *((*_WITH_BODY, 422) if route.method == "POST" else ()))
+    nowhere = (404,) if argument_of(route.path) else ()  # an argument that is longer than any path of ours
+    for status in sorted({*_ALWAYS, *route.refusals, *more, *nowhere}):
         named = _OF_STATUS.get(status)
         responses[str(status)] = {**problem, "headers": _headers(named)} if named else problem
     return responses

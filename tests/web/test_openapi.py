@@ -45,6 +45,7 @@ def test_every_route_is_documented(route: Route):
         | {("header", "Idempotency-Key") for _ in range(repeats)}
     )
     assert {str(route.status), "400", "401", "403", "500"} <= set(operation["responses"])
+    assert "404" in operation["responses"] or "{" not in route.path
     assert ("requestBody" in operation) == (route.body is not None or route.name == "import_list")
     assert ("security" in operation) == (route.scope > Scope.NONE)
     assert ({} in operation.get("security", [{}])) == (route.scope <= Scope.READ)
