@@ -43,7 +43,7 @@ class AsyncClient:
     async def __aenter__(self) -> Self:
         path, context = self._place.path, self._context
         connector = aiohttp.UnixConnector(path) if path else aiohttp.TCPConnector(ssl=context or True)
-        self._session = aiohttp.ClientSession(connector=connector, headers=self._headers, auto_decompress=False)
+        self._session = aiohttp.ClientSession(connector=connector, headers=self._headers)
         return self
 
     async def __aexit__(self, *_: object) -> None:
