@@ -67,6 +67,7 @@ def test_the_network_id_is_the_hash_of_version_1_or_what_it_names():
         {"members": ()},
         {"members": tuple(reversed(members(1, 2, 3)))},
         {"members": members_of([*members(1, 2), Member(owner=owner_id(3), name="m1", trust=0)])},
+        {"members": members_of([*members(1, 2), Member(owner=owner_id(2), name="again", trust=0)])},
         {"members": members(*range(1, 130)), "need": 100},
         {"seeds": tuple(Seed(node=node_id(9), address=f"ws://s{n}") for n in range(33))},
         {"seeds": (Seed(node=node_id(9), address="ws://b"), Seed(node=node_id(9), address="ws://a"))},

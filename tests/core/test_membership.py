@@ -2,13 +2,14 @@
 
 import pytest
 
+from p2pfw.core import vouches
 from p2pfw.core.announcement import Category
 from p2pfw.core.evidence import What
 from p2pfw.core.identity import OwnerId
 from p2pfw.core.membership import NOBODY, Membership
 from p2pfw.core.trust import REFRESH, TrustTable
 from p2pfw.core.vouch import Vouch
-from p2pfw.errors import CharterError, FutureError
+from p2pfw.errors import CharterError, FutureError, ShareError
 from tests.core.judging import DAY, HOST, MINE, owner
 from tests.core.making import NOW, owner_id
 from tests.core.test_charter import charter, signed
@@ -159,3 +160,21 @@ def test_nothing_follows_from_a_charter_where_there_is_none():
     _, group = made()
 
     assert group._follow(NOW) is NOBODY
+
+
+def test_whom_nobody_named_keeps_nobody_out_who_is_named(monkeypatch):
+    """A full table of vouches: the operator's and the charter's people find room, strangers' friends give way."""
+    monkeypatch.setattr(vouches, "MOST", 2)
+    table, members = made(a=0.9)
+    for subject in ("s", "t"):
+        members.vouch(vouch("stranger", subject), NOW)
+    with pytest.raises(ShareError):
+        members.vouch(vouch("another", "u"), NOW)
+    members.vouch(vouch("a", "friend"), NOW)
+    members.vouch(
+        Vouch(voucher=MINE, subject=owner("ours"), level=100, created=NOW, expires=NOW + DAY, signature=bytes(64)), NOW
+    )
+
+    assert trust(table, owner("friend")) == 0.25
+    assert trust(table, owner("ours")) == 0.25
+    assert len(table.vouches) == 2
