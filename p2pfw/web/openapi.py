@@ -64,6 +64,12 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "X-Next-Cursor": {"schema": _TEXT, "description": "cursor of the next page; absent at the end"},
     REPLAYED: {"schema": {"type": "string", "const": "true"}, "description": "this answer was given before"},
 }
+_STIX: Final = {
+    "type": "object",
+    "required": ["type", "id"],
+    "properties": {"type": {"const": "bundle"}, "id": {"type": "string"}, "objects": {"type": "array"}},
+    "description": "a STIX 2.1 bundle of indicators; an empty one has no objects",
+}
 _OF_STATUS: Final = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After"}
 _ADDRESS: Final = "address"
 # The same word, another meaning.
@@ -155,10 +161,12 @@ def _shape(media: str, answer: dict[str, Any]) -> dict[str, Any]:
     match media:
         case "application/json":
             return answer
-        case "text/plain":
-            return {"type": "string"}
-        case _:
+        case "application/stix+json":
+            return _STIX
+        case "application/x-ndjson" | "text/event-stream":
             return {"type": "string", "x-line": answer.get("items", answer)}
+        case _:
+            return {"type": "string"}
 
 
 def _responses(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:

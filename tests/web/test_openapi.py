@@ -18,7 +18,8 @@ from p2pfw import schema as answers
 from p2pfw.web import openapi
 from p2pfw.web.access import Scope
 from p2pfw.web.openapi import argument_of, document
-from p2pfw.web.routes import ROUTES, Route
+from p2pfw.web.rendering import FORMS
+from p2pfw.web.routes import NDJSON, ROUTES, Route
 from tests.web.serving import ADMIN, Served, serving
 
 DOCUMENT = json.loads(document())
@@ -104,6 +105,18 @@ async def test_it_is_served(served: Served):
     """At the path that 404 names."""
     async with served.client() as session, session.get("/v1/openapi.json") as answer:
         assert await answer.json() == DOCUMENT
+
+
+@pytest.mark.parametrize("kind", FORMS)
+async def test_every_format_of_the_list_has_the_shape_that_is_told(served: Served, kind: str):
+    """By the type that it is sent with: a JSON value is no text, and a text is no JSON value."""
+    served.operations.fill(3)
+    async with served.client() as session, session.get("/v1/blocklist", params={"format": kind}) as answer:
+        body, media = await answer.text(), answer.content_type
+    told = DOCUMENT["paths"]["/v1/blocklist"]["get"]["responses"]["200"]["content"][media]["schema"]
+    value = json.loads(body) if media.endswith("json") and media != NDJSON else body
+
+    jsonschema.validate(value, {**told, "components": DOCUMENT["components"]})
 
 
 # --- against the running API ---------------------------------------------------------------------------------------
