@@ -67,9 +67,10 @@ class Bouncer:
         return found
 
     def count(self):
-        """How many members its set for IPv4 has; cheaper than to list them."""
+        """How many members its set for IPv4 has; cheaper than to list them. 0 while ipset cannot say: it is changing."""
         text = self.server.host.run(["ipset", "list", "-terse", SETS[0]], check=False).stdout
-        return int(re.search(r"Number of entries: (\d+)", text)[1])
+        found = re.search(r"Number of entries: (\d+)", text)
+        return int(found[1]) if found else 0
 
     def follows(self, patience=60.0):
         """Wait until its sets hold exactly what the node adopted."""
