@@ -67,7 +67,7 @@ class Bouncer:
         return found
 
     def count(self):
-        """How many members its set for IPv4 has; cheaper than to list them. 0 while ipset cannot say: it is changing."""
+        """How many members its set for IPv4 has; cheaper than to list them. 0 while ipset cannot say."""
         text = self.server.host.run(["ipset", "list", "-terse", SETS[0]], check=False).stdout
         found = re.search(r"Number of entries: (\d+)", text)
         return int(found[1]) if found else 0
