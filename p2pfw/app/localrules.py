@@ -7,6 +7,7 @@ installed when the node enforces.
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from p2pfw import schema
@@ -25,6 +26,10 @@ MAX_RULES: Final = 8_192
 """A packet meets them one after another; the enforcer takes 10,000."""
 
 
+WEEK: Final = 7 * 86_400
+MINUTE: Final = 60
+
+
 class _Kept(NamedTuple):
     until: int
     added: int
@@ -38,6 +43,7 @@ class LocalRules:
         self._enforcing, self._events = kit.enforcing, kit.events
         self._rules: dict[LocalRule, _Kept] = {}
         self._editing = asyncio.Lock()
+        self._week = 0
         kit.enforcing.local.wanted = self.wanted
 
     def load(self, rows: Sequence[RuleRow]) -> None:
@@ -102,10 +108,17 @@ class LocalRules:
         """What the kernel must hold now, in order."""
         now = self._domain.now()
         living = (rule for rule in self._newest_first() if not 0 < self._rules[rule].until <= now)
-        return [rule for rule in living if not self._obstacle(rule)]
+        return [
+            replace(rule, ends=_kernel_end(self._rules[rule].until, now)) for rule in living if not self._obstacle(rule)
+        ]
 
     def tick(self, now: float) -> None:
         """Take out what has ended: all of it in one change."""
+        week = int(now) // WEEK
+        if week != self._week:  # the kernel is given another while
+            self._week = week
+            if self._rules:
+                self._enforcing.local_changed()
         ended = [rule for rule, kept in self._rules.items() if 0 < kept.until <= now]
         if not ended or self._editing.locked():
             return
@@ -142,6 +155,15 @@ class LocalRules:
         now = self._domain.now()
         found = (self._domain.forbidden.obstacles(key, now) for key in rule.remote)
         return next((obstacle_text(one) for one in found if _forbids(one)), "")
+
+
+def _kernel_end(until: int, now: int) -> int:
+    """When the kernel ends it by itself, should this node be dead: at its end, to the minute, or in one to two weeks.
+
+    The same for all of a week, so that nothing is written anew only because time passes.
+    """
+    soon = (now // WEEK + 2) * WEEK
+    return -(-min(until or soon, soon) // MINUTE) * MINUTE
 
 
 def _forbids(found: Obstacles) -> bool:

@@ -5,7 +5,7 @@ rule, app keeps it, web speaks of it as rfw did.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -46,6 +46,8 @@ class LocalRule:
     out_interface: str = ""
     source: PrefixKey | None = None
     destination: PrefixKey | None = None
+    ends: int = field(default=0, compare=False)
+    """When the kernel lets go of it by itself, Unix seconds; 0: never. No part of which rule it is."""
 
     def __post_init__(self) -> None:
         for name in (self.in_interface, self.out_interface):

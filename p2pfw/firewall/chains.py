@@ -1,7 +1,7 @@
 """Chains of our own for local rules: how they read, whether they stand right, and what puts them right. PURE.
 
     INPUT    -m comment --comment p2pfw:PREFIX:local -j PREFIX-input
-    PREFIX-input    -s 203.0.113.9/32 -i eth0 -j REJECT --reject-with icmp-port-unreachable
+    PREFIX-input    -s 203.0.113.9/32 -i eth0 -m time --datestop 2026-12-01T00:00:00 -j REJECT --reject-with ...
 
 Right means: each chain that is needed holds exactly its rules in their order, and is jumped to once, with nothing above
 the jump but rules of p2pfw; a chain that is not needed is not there. What puts it right is one transaction of
@@ -9,12 +9,14 @@ the jump but rules of p2pfw; a chain that is not needed is not there. What puts 
 only what leads to our chains.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from p2pfw.core.localrule import Chain, LocalRule, Target
 from p2pfw.core.prefix import Family, key_text
+from p2pfw.core.times import rfc3339
 from p2pfw.firewall.names import COMMENT_TAG, SetNames
 from p2pfw.firewall.parse import Rule, Table, clauses
 from p2pfw.firewall.rules import transaction
@@ -24,6 +26,8 @@ _REJECT: Final = {Family.V4: "icmp-port-unreachable", Family.V6: "icmp6-port-unr
 PIECE: Final = 200
 """Rules in one of several transactions: each takes some hundred bytes of a buffer of 208 KiB."""
 _APPEND: Final = "-A "
+_END: Final = re.compile(r" -m time --datestop \S+")
+"""What changes when a rule is prolonged: it goes on counting."""
 Counted = tuple[int, int]
 """(packets, bytes)."""
 
@@ -36,6 +40,7 @@ def rule_text(rule: LocalRule) -> str:
         (rule.destination is not None and f"-d {key_text(rule.destination)}"),
         (rule.in_interface and f"-i {rule.in_interface}"),
         (rule.out_interface and f"-o {rule.out_interface}"),
+        (rule.ends and f"-m time --datestop {rfc3339(rule.ends)[:-1]}"),
         f"-j {rule.target.value}",
         (rule.target is Target.REJECT and f"--reject-with {_REJECT[family]}"),
     ]
@@ -154,8 +159,8 @@ class _Found:
 
     def counted(self, rules: Sequence[LocalRule]) -> dict[LocalRule, Counted]:
         """By rule; those that are not there are left out."""
-        by_text = {rule.text: (rule.packets, rule.bytes) for rule in self.rules}
-        texts = ((rule, rule_text(rule)) for rule in rules)
+        by_text = {_END.sub("", rule.text): (rule.packets, rule.bytes) for rule in self.rules}
+        texts = ((rule, _END.sub("", rule_text(rule))) for rule in rules)
         return {rule: by_text[text] for rule, text in texts if text in by_text}
 
 

@@ -69,6 +69,22 @@ async def test_a_thousand_end_together():
     assert len(a.node.rules) == 0
 
 
+async def test_the_kernel_is_told_when_to_let_go_of_each():
+    """At its end, to the minute; of what has none in one to two weeks, moved on each week."""
+    world, a = await one()
+    now = a.node.domain.now()
+    await put(a, rule(), now + 90)
+    await put(a, rule("198.51.100.7"))
+    ends = {one.source: one.ends for one in a.firewall.rules}
+    await world.advance(seconds=localrules.WEEK)
+    later = {one.source: one.ends for one in a.firewall.rules}
+
+    assert 0 <= ends[rule().source] - (now + 90) < 60
+    lasting = rule("198.51.100.7").source
+    assert localrules.WEEK <= ends[lasting] - now <= 2 * localrules.WEEK
+    assert later == {lasting: ends[lasting] + localrules.WEEK}
+
+
 async def test_in_observe_mode_it_is_kept_and_not_installed():
     """Observe enforces nothing; it goes in when the node enforces, and out with panic."""
     _, a = await one(enforcing=False)

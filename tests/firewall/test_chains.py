@@ -1,5 +1,7 @@
 """Chains of local rules: how they read, when they stand right, and what puts them right."""
 
+from dataclasses import replace
+
 import pytest
 
 from p2pfw.core.localrule import Chain, LocalRule, Target
@@ -50,6 +52,18 @@ def verdict(*lines: str, wanted=(REJECT, DROP), **more):
 def test_a_rule_reads_as_iptables_prints_it(rule: LocalRule, text: str):
     """So that what is there is compared without asking anybody."""
     assert rule_text(rule) == text
+
+
+def test_a_rule_that_ends_carries_its_end_into_the_kernel_and_counts_on_when_it_is_prolonged():
+    """Written anew, with what it counted."""
+    short, long = (replace(DROP, ends=ends) for ends in (1_800_000_000, 1_800_000_060))
+    text = f"-A p2pfw-input {rule_text(short)}"
+    prolonged = verdict(JUMP, text, wanted=(long,))
+
+    assert rule_text(short) == "-s 203.0.113.9/32 -m time --datestop 2027-01-15T08:00:00 -j DROP"
+    assert verdict(JUMP, text, wanted=(short,)).faults == ()
+    assert prolonged.faults == ("rules altered (local rules, INPUT, IPv4)",)
+    assert prolonged.lines[-2] == f"[3:180] -A p2pfw-input {rule_text(long)}"
 
 
 def test_what_is_right_is_left_alone_and_counted():

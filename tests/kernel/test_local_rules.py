@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from p2pfw.demo.lab import Host, Lab
 from p2pfw.errors import FirewallError
 from p2pfw.firewall.kernel import Kernel
 from p2pfw.firewall.uninstall import uninstall
-from tests.kernel.firewalls import VARIANTS, Box
+from tests.kernel.firewalls import VARIANTS, Box, soon, until
 from tests.netns import Probe
 
 FRIEND, FRIEND6 = "203.0.113.9", "2001:db8:bad::9"
@@ -124,6 +125,17 @@ def test_counters_are_kept_when_rules_change(box: Box, lab: Lab, kernel: Kernel,
         assert not probe.arrives(friend, FRIEND)
 
         assert kernel.local_counters()[old][0] == 4
+
+
+def test_the_kernel_ends_it_by_itself(box: Box, lab: Lab, kernel: Kernel, friend: Host):
+    """Node and enforcer may be dead: nobody takes the rule out, and it stops."""
+    with Probe(box.host, lab.host("witness")) as probe:
+        kernel.local([replace(rule(source=FRIEND), ends=soon(3)), replace(rule(source=FRIEND6), ends=soon(3))])
+        during = probe.arrives(friend, FRIEND), probe.arrives(friend, FRIEND6)
+        until(lambda: probe.arrives(friend, FRIEND) and probe.arrives(friend, FRIEND6))
+
+        assert during == (False, False)
+        assert "p2pfw-input" in box.rules()
 
 
 @pytest.mark.parametrize(

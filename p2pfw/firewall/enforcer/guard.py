@@ -159,13 +159,18 @@ class Guard:
         """What the kernel really holds."""
         self._covered = coverage(entries)
 
-    def screen_rules(self, rules: Sequence[LocalRule]) -> dict[LocalRule, Objection]:
-        """Local rules that may not go in: whom they keep out may not be kept out. ViolationError: too many."""
+    def screen_rules(self, rules: Sequence[LocalRule], now: float) -> dict[LocalRule, Objection]:
+        """Local rules that may not go in: they have no end, or whom they keep out may not be kept out.
+
+        ViolationError: too many.
+        """
         if len(rules) > MOST_RULES:
             raise ViolationError(f"{len(rules)} local rules; at most {MOST_RULES} are taken")
         keeping_out = (rule for rule in rules if rule.target is not Target.ACCEPT)
         found = ((rule, self.objection(key)) for rule in keeping_out for key in rule.remote)
-        return {rule: objection for rule, objection in found if objection is not None}
+        refused = {rule: objection for rule, objection in found if objection is not None}
+        latest = math.floor(now) + MOST_TIMEOUT
+        return refused | {rule: wrong for rule in rules if (wrong := _late(rule.ends, latest)) is not None}
 
     # --- entries -------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Local rules between node and enforcer: records of one size, numbers and interface names. PURE.
 
     record = chain, target, flags (u8 each) | in, out interface (16 bytes each, zeros behind) | source | destination
+             | when the kernel ends it (u64, Unix seconds: rules end by the machine's own clock)
     an end = length (u8) | address (16 bytes, an IPv4 address in the last four)
 
 Flags say which ends there are, and the family. A record is read by building the rule, which refuses to be what no rule
@@ -17,7 +18,7 @@ from p2pfw.core.prefix import PrefixKey, key_address, key_length, v4_key, v6_key
 from p2pfw.errors import InputError
 from p2pfw.firewall.enforcer.protocol import PART, Frame, Kind, ProtocolError
 
-_RECORD: Final = struct.Struct("=BBB16s16sB16sB16s")
+_RECORD: Final = struct.Struct("=BBB16s16sB16sB16sQ")
 _COUNTED: Final = struct.Struct("=QQ")
 _CHAINS: Final = tuple(Chain)
 _TARGETS: Final = tuple(Target)
@@ -61,7 +62,7 @@ def _encode(rule: LocalRule) -> bytes:
     flags = _SOURCE * (rule.source is not None) | _DESTINATION * (rule.destination is not None) | _SIX * rule.is_v6
     return _RECORD.pack(
         _CHAINS.index(rule.chain), _TARGETS.index(rule.target), flags,
-        rule.in_interface.encode(), rule.out_interface.encode(), *_end(rule.source), *_end(rule.destination),
+        rule.in_interface.encode(), rule.out_interface.encode(), *_end(rule.source), *_end(rule.destination), rule.ends,
     )  # fmt: skip
 
 
@@ -79,6 +80,7 @@ def _decode(  # noqa: PLR0913, PLR0917  # the record's own fields
     source: bytes,
     other: int,
     to: bytes,
+    ends: int,
 ) -> LocalRule:
     make = v6_key if flags & _SIX else v4_key
     return LocalRule(
@@ -88,4 +90,5 @@ def _decode(  # noqa: PLR0913, PLR0917  # the record's own fields
         out_interface=outward.rstrip(b"\0").decode("ascii"),
         source=make(int.from_bytes(source), length) if flags & _SOURCE else None,
         destination=make(int.from_bytes(to), other) if flags & _DESTINATION else None,
+        ends=ends,
     )

@@ -121,7 +121,7 @@ class Desk:
     def _local(self, wanted: Sequence[LocalRule]) -> Answer:
         """LOCAL: what the guard lets through is put in; the others are named."""
         self._know()
-        refused = self._guard.screen_rules(wanted)
+        refused = self._guard.screen_rules(wanted, self._clock.now())
         self._kernel.local([rule for rule in wanted if rule not in refused])
         if refused:
             log.error("local rules refused", extra={"count": len(refused), "why": _why(refused)})

@@ -215,21 +215,35 @@ def test_a_greeting_is_answered_before_anything_else():
         assert connection.recv(1) == b""
 
 
-KEEP_OUT = LocalRule(chain=Chain.INPUT, target=Target.REJECT, source=HOST)
-OF_THE_LAN = LocalRule(chain=Chain.FORWARD, target=Target.DROP, source=HOST, destination=LAN)
+KEEP_OUT = LocalRule(chain=Chain.INPUT, target=Target.REJECT, source=HOST, ends=SOON)
+OF_THE_LAN = LocalRule(chain=Chain.FORWARD, target=Target.DROP, source=HOST, destination=LAN, ends=SOON)
 
 
 def test_local_rules_go_in_but_for_those_that_would_keep_out_whom_they_must_not():
     """The guard names the whitelisted end; what lets in is not refused."""
     with office() as at, node(at) as remote:
         ready(remote)
-        accept = LocalRule(chain=Chain.INPUT, target=Target.ACCEPT, source=LAN)
+        accept = LocalRule(chain=Chain.INPUT, target=Target.ACCEPT, source=LAN, ends=SOON)
         refused = remote.local([KEEP_OUT, OF_THE_LAN, accept])
         text = at.fake.tables[Family.V4]["filter"]["p2pfw-input"]
 
         assert refused == {OF_THE_LAN: "it overlaps the allow set"}
         assert [line.partition(" -j ")[2].split()[0] for line in text] == ["REJECT", "ACCEPT"]
         assert remote.local_counters().keys() == {KEEP_OUT, accept}
+
+
+@pytest.mark.parametrize(("ends", "why"), [(0, "it has no end"), (SOON + (1 << 40), "it ends later than")])
+def test_a_local_rule_without_an_end_does_not_go_in(ends, why):
+    """Whatever becomes of node and enforcer: the kernel ends it by itself."""
+    with office() as at, node(at) as remote:
+        ready(remote)
+        endless = LocalRule(chain=Chain.INPUT, target=Target.ACCEPT, source=HOST, ends=ends)
+        refused = remote.local([endless, KEEP_OUT])
+        text = at.fake.tables[Family.V4]["filter"]["p2pfw-input"]
+
+        assert list(refused) == [endless]
+        assert refused[endless].startswith(why)
+        assert ["--datestop 2023-11-14T22:30:00" in line for line in text] == [True]
 
 
 def test_an_enforcer_that_begins_anew_is_told_the_local_rules():

@@ -35,6 +35,7 @@ def rules(draw):
             out_interface="" if chain is Chain.INPUT else draw(NAMES),
             source=draw(ends(six)),
             destination=draw(ends(six)),
+            ends=draw(st.integers(0, 1 << 40)),
         )
     except InputError:
         return LocalRule(chain=Chain.INPUT, target=Target.DROP, source=v4_key(9, 32))
@@ -43,7 +44,9 @@ def rules(draw):
 @given(st.lists(rules(), max_size=20))
 def test_rules_are_read_back_as_they_were_written(wanted):
     """Of both families, with every end and interface."""
-    assert [rule for frame in rulecode.frames(wanted) for rule in rulecode.read(frame.payload)] == wanted
+    read = [rule for frame in rulecode.frames(wanted) for rule in rulecode.read(frame.payload)]
+    assert read == wanted
+    assert [rule.ends for rule in read] == [rule.ends for rule in wanted]
 
 
 @given(st.binary(max_size=300))
