@@ -7,6 +7,7 @@ whoever is given as `check_token`.
 """
 
 import re
+import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,7 +18,7 @@ from aiohttp import hdrs, web
 
 from p2pfw.core.prefix import parse_address
 from p2pfw.errors import InputError
-from p2pfw.local.credentials import Credentials, may_administrate
+from p2pfw.local.credentials import Credentials, may_administrate, peer_of
 from p2pfw.operations import Caller, Granted
 from p2pfw.web.problems import Refusal
 
@@ -71,6 +72,13 @@ class Gate:
         self._rules, self._monotonic = rules, monotonic
         self._failures: dict[str, list[float]] = {}
         self._spent: dict[str, tuple[float, float]] = {}
+
+    def by_socket(self, request: web.BaseRequest) -> Caller | None:
+        """On the unix socket; None where the request came another way. Refusal 403."""
+        sock = request.transport.get_extra_info("socket") if request.transport is not None else None
+        if sock is None or sock.family != socket.AF_UNIX:
+            return None
+        return self.by_credentials(request, peer_of(sock))
 
     def by_credentials(self, request: web.BaseRequest, peer: Credentials) -> Caller:
         """On the unix socket. Refusal 403."""

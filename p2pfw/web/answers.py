@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -76,6 +76,22 @@ class Stream:
 def stream_of(request: web.BaseRequest, content_type: str) -> Stream:
     """A stream of unknown length."""
     return Stream(request, web.StreamResponse(headers={**SAFE_HEADERS, "Content-Type": content_type}))
+
+
+async def at_the_edge(
+    request: web.BaseRequest, answer: Awaitable[web.StreamResponse], told: Callable[[Exception], web.Response]
+) -> web.StreamResponse:
+    """The answer, or how an error is told; a connection that is cut off where part of an answer was sent already."""
+    try:
+        return await answer
+    except ConnectionError:
+        raise
+    except Exception as error:  # the edge of a request: nothing else may leave it
+        if not has_begun(request):
+            return told(error)
+        log.error("answer broken off", exc_info=error)
+        cut_off(request)
+        raise ConnectionResetError("broken off") from None
 
 
 def has_begun(request: web.BaseRequest) -> bool:

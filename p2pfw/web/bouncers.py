@@ -5,8 +5,6 @@ accepted: bouncers send what later versions of that API know. What is answered i
 """
 
 import asyncio
-import logging
-import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -14,15 +12,12 @@ import msgspec
 from aiohttp import hdrs, web
 
 from p2pfw.errors import InputError
-from p2pfw.local.credentials import peer_of
 from p2pfw.operations import Caller, Operations
 from p2pfw.web import answers, problems
 from p2pfw.web.access import Gate, Scope
 from p2pfw.web.decisions import Decisions
 from p2pfw.web.problems import SAFE_HEADERS, Refusal
 from p2pfw.web.questions import Question
-
-log = logging.getLogger(__name__)
 
 KEY: Final = "X-Api-Key"
 DECISIONS: Final = "/v1/decisions"
@@ -46,16 +41,7 @@ class Bouncers:
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Always an answer, or a connection that is cut off."""
-        try:
-            return await self._answer(request)
-        except ConnectionError:
-            raise
-        except Exception as error:  # the edge of a request: nothing else may leave it
-            if not answers.has_begun(request):
-                return _told(error)
-            log.error("answer broken off", exc_info=error)
-            answers.cut_off(request)
-            raise ConnectionResetError("broken off") from None
+        return await answers.at_the_edge(request, self._answer(request), _told)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         allowed = PATHS[request.path]
@@ -77,10 +63,7 @@ class Bouncers:
         return await answer(question)
 
     def _enter(self, request: web.BaseRequest) -> Caller:
-        sock = request.transport.get_extra_info("socket") if request.transport is not None else None
-        if sock is not None and sock.family == socket.AF_UNIX:
-            return self._gate.by_credentials(request, peer_of(sock))
-        return self._gate.by_key(request, KEY, Scope.FEEDS)
+        return self._gate.by_socket(request) or self._gate.by_key(request, KEY, Scope.FEEDS)
 
 
 async def _take_metrics(request: web.BaseRequest) -> web.Response:

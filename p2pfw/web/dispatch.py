@@ -5,15 +5,12 @@ before an answer began becomes a problem; what is raised within one cuts the con
 properly would be taken for a whole one.
 """
 
-import logging
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from aiohttp import hdrs, web
 
-from p2pfw.local.credentials import peer_of
 from p2pfw.operations import Caller
 from p2pfw.web import answers, problems
 from p2pfw.web.access import TOKEN, Gate
@@ -21,8 +18,6 @@ from p2pfw.web.calls import Call, check_query
 from p2pfw.web.problems import Refusal
 from p2pfw.web.repeats import HEADER, KEY, MAX_KEY, Repeats
 from p2pfw.web.routes import Route
-
-log = logging.getLogger(__name__)
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
@@ -63,16 +58,7 @@ class Dispatcher:
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Always an answer, or a connection that is cut off."""
-        try:
-            return await self._answer(request)
-        except ConnectionError:
-            raise
-        except Exception as error:  # the edge of a request: nothing else may leave it
-            if not answers.has_begun(request):
-                return problems.answer_to(error)
-            log.error("answer broken off", exc_info=error)
-            answers.cut_off(request)
-            raise ConnectionResetError("broken off") from None
+        return await answers.at_the_edge(request, self._answer(request), problems.answer_to)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         methods, argument = self._find(request.path)
@@ -112,7 +98,5 @@ class Dispatcher:
         raise Refusal(404, f"there is nothing at {path[:200]!r}", hint="/v1/openapi.json lists what there is")
 
     def _enter(self, request: web.BaseRequest, route: Route) -> Caller:
-        sock = request.transport.get_extra_info("socket") if request.transport is not None else None
-        if sock is not None and sock.family == socket.AF_UNIX:
-            return self._gate.by_credentials(request, peer_of(sock))
-        return self._gate.by_network(request, route.scope, query_token=TOKEN in route.query)
+        by_socket = self._gate.by_socket(request)
+        return by_socket or self._gate.by_network(request, route.scope, query_token=TOKEN in route.query)
