@@ -3,7 +3,7 @@
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from p2pfw.core.prefix import (
@@ -203,3 +203,22 @@ def test_an_address_is_a_family_and_a_number():
     """For code that compares addresses without making prefixes of them."""
     assert parse_address("203.0.113.9") == (Family.V4, 0xCB007109)
     assert parse_address("::1") == (Family.V6, 1)
+
+
+@given(st.text(alphabet="0123456789abcdefABCDEF.:x%٣ \0-", max_size=42))
+@example("1.2.3.04")
+@example("::ffff:1.2.3.4")
+@example("1:2:3:4:5:6:7::")
+@example("::1%eth0")
+@example("0x7f.1")
+def test_what_an_address_is_agrees_with_the_standard_library(text: str):
+    """The same texts are addresses, and the same ones; a zone is none of ours."""
+    try:
+        expected = ipaddress.ip_address(text)
+    except ValueError:
+        expected = None
+    if expected is None or (isinstance(expected, ipaddress.IPv6Address) and expected.scope_id is not None):
+        with pytest.raises(InputError):
+            parse_address(text)
+    else:
+        assert parse_address(text) == (Family(expected.version), int(expected))
