@@ -15,7 +15,7 @@ from p2pfw.core.explain import Explanation, Flip, Testimony, Turn
 from p2pfw.core.forbidden import Obstacles
 from p2pfw.core.identity import OwnerId
 from p2pfw.core.idtext import encode_id
-from p2pfw.core.prefix import Prefix, PrefixKey, is_v6, key_length, key_text
+from p2pfw.core.prefix import PrefixKey, is_v6, key_length, key_text
 from p2pfw.core.protected import ProtectedRange
 from p2pfw.core.statement import Source, Statement
 from p2pfw.core.times import ending, rfc3339
@@ -263,5 +263,5 @@ def _voices(count: int) -> str:
 
 def _short(key: PrefixKey) -> str:
     """As an operator types it: a host without its length."""
-    prefix = Prefix(key)
-    return str(prefix).partition("/")[0] if prefix.is_host else str(prefix)
+    text = key_text(key)
+    return text.partition("/")[0] if key_length(key) == (128 if is_v6(key) else 32) else text

@@ -339,10 +339,10 @@ class Adoption:
     def explain(self, key: PrefixKey, statements: Sequence[Statement], now: float) -> Explanation:
         """Why: by the same path that judges. `statements` may hold what does not count, too."""
         old = self._verdicts.get(key)
-        _, _, _, aside, before = self._consider(key, statements, now, old)
+        verdict, _, _, aside, before = self._consider(key, statements, now, old)
 
         def judge(said: Sequence[Statement]) -> Verdict:
-            return self._consider(key, said, now, old)[0]
+            return verdict if said is statements else self._consider(key, said, now, old)[0]
 
         return self.policy.explain(key, statements, now, adopted_before=before, waiting=aside, judge=judge)
 

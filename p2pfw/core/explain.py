@@ -4,16 +4,15 @@ Only values. What would flip a verdict is found by flipping, how to undo a block
 the rules.
 """
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from p2pfw.core.forbidden import NO_OBSTACLES, Obstacles
 from p2pfw.core.statement import Statement
 from p2pfw.core.verdict import Uncounted, Verdict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Testimony:
+class Testimony(NamedTuple):
     """One statement, and what became of it."""
 
     statement: Statement
@@ -43,8 +42,7 @@ class Turn(Enum):
     """The operator's own block: nobody else may go so wide."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flip:
+class Flip(NamedTuple):
     """One thing that would change the verdict, and to what. Found by asking the policy, not by arithmetic beside it."""
 
     turn: Turn
@@ -58,8 +56,7 @@ class Flip:
     voices: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(NamedTuple):
     """Verdict and evidence. `verdict` is what `judge` answers for the same arguments."""
 
     key: int

@@ -42,8 +42,6 @@ from p2pfw.core.whitelist import Whitelist
 NOBODY: frozenset[NodeId] = frozenset()
 
 
-_Scored = tuple[Verdict, list[Weighed], list[tuple[Statement, Uncounted]]]
-"""What the scale says, who was counted, and who was not."""
 # Bound once: looking a member up in its enumeration costs as much as a whole comparison.
 _ADOPT, _OK = Decision.ADOPT, Reason.OK
 
@@ -130,7 +128,6 @@ class Policy:
         if verdict.reason is Reason.NOT_CANONICAL:
             return Explanation(key=key, verdict=verdict)
         hearing = self._listener.hear(key, statements, now, waiting=waiting)
-        scored = _score(hearing, now, adopted_before=adopted_before)
         obstacles = self._forbidden.obstacles(key, now)
         case = Case(
             statements=statements,
@@ -144,7 +141,7 @@ class Policy:
         return Explanation(
             key=key,
             verdict=verdict,
-            testimonies=tuple(self._testimonies(hearing, scored)),
+            testimonies=tuple(self._testimonies(hearing)),
             obstacles=obstacles,
             whitelist_sources=len(self.whitelist.sources()),
             whitelist_ranges=len(self.whitelist),
@@ -159,10 +156,10 @@ class Policy:
             return Reason.PRIVATE
         return Reason.WHITELIST if whitelist else None
 
-    def _testimonies(self, hearing: Hearing, scored: _Scored) -> Iterable[Testimony]:
+    def _testimonies(self, hearing: Hearing) -> Iterable[Testimony]:
         for statement in (*hearing.operator, *hearing.fleet, *hearing.feed):
             yield self._testimony(statement, None, counted=True)
-        _, counted, left_out = scored
+        counted, left_out = group(hearing.weighed)
         for item in counted:
             yield self._testimony(item.statement, None, counted=True)
         for said, uncounted in (*left_out, *hearing.silent):
@@ -195,7 +192,7 @@ def _decide(hearing: Hearing, now: float, *, adopted_before: bool) -> Verdict:
     elif hearing.feed:
         reason = Reason.FEED
     else:
-        return _score(hearing, now, adopted_before=adopted_before)[0]
+        return _score(hearing, now, adopted_before=adopted_before)
     ends = [said.expires for said in (*hearing.operator, *hearing.fleet, *hearing.feed)]
     if hearing.weighed:
         ends += _scored_ends(hearing, now)
@@ -213,7 +210,7 @@ def _scored_ends(hearing: Hearing, now: float) -> list[int]:
 
     Without hysteresis: under a stronger word nobody remembers whether the score had adopted it once.
     """
-    scored = _score(hearing, now, adopted_before=False)[0]
+    scored = _score(hearing, now, adopted_before=False)
     return [scored.until, scored.review] if scored.until is not None else []
 
 
@@ -224,10 +221,10 @@ def _limited(counted: list[Weighed]) -> tuple[bytes, ...]:
     return tuple(item.voice for item in counted if item.statement.source is Source.SIGNED)
 
 
-def _score(hearing: Hearing, now: float, *, adopted_before: bool) -> _Scored:
+def _score(hearing: Hearing, now: float, *, adopted_before: bool) -> Verdict:
     """Precedence 8: the voices against the threshold, then the lease."""
     weighed, width = hearing.weighed, hearing.width
-    counted, left_out = group(weighed) if len(weighed) > 1 else (weighed, [])
+    counted = group(weighed)[0] if len(weighed) > 1 else weighed
     told = tally(counted, weighed)
     score, voices, needed = told.score, told.voices, VOICES_NEEDED[width]
     adopt = score >= THRESHOLDS[width] and voices >= needed
@@ -239,8 +236,7 @@ def _score(hearing: Hearing, now: float, *, adopted_before: bool) -> _Scored:
             reason = Reason.LOCAL if hearing.sighted else _OK
             review = min(until, told.earliest or until)
             charged = _limited(counted) if reason is _OK else ()
-            verdict = Verdict(_ADOPT, reason, until, review, score, THRESHOLDS[width], voices, needed, charged)
-            return verdict, counted, left_out
+            return Verdict(_ADOPT, reason, until, review, score, THRESHOLDS[width], voices, needed, charged)
         needed = max(needed, voices_for_lease(told.newest, now))
     if hearing.waiting:
         reason = Reason.LIMIT
@@ -248,4 +244,4 @@ def _score(hearing: Hearing, now: float, *, adopted_before: bool) -> _Scored:
         reason = Reason.NEEDS_VOICES
     else:
         reason = Reason.BELOW_THRESHOLD
-    return Verdict(Decision.HOLD, reason, None, 0, score, THRESHOLDS[width], voices, needed), counted, left_out
+    return Verdict(Decision.HOLD, reason, None, 0, score, THRESHOLDS[width], voices, needed)

@@ -70,6 +70,7 @@ class Gate:
 
     def __init__(self, rules: Rules, monotonic: Callable[[], float]) -> None:
         self._rules, self._monotonic = rules, monotonic
+        self._names = LOCAL_NAMES | rules.hosts
         self._failures: dict[str, list[float]] = {}
         self._spent: dict[str, tuple[float, float]] = {}
 
@@ -93,7 +94,7 @@ class Gate:
 
     def check_site(self, request: web.BaseRequest) -> None:
         """The request is meant for this node, and comes from no other site. Refusal 400, 403."""
-        check_host(request, LOCAL_NAMES | self._rules.hosts)
+        check_host(request, self._names)
         check_origin(request)
 
     def _by_token(self, request: web.BaseRequest, scope: Scope, *, query_token: bool) -> Caller:
