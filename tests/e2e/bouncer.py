@@ -29,6 +29,7 @@ class Bouncer:
     """One bouncer beside a node. `polls`: seconds between its questions."""
 
     def __init__(self, server: Server, key: str, *, mode="iptables", polls="1s"):
+        self.look = {"iptables": _in_ipset, "nftables": _in_nft}[mode]
         if shutil.which(PROGRAM) is None:
             pytest.skip(f"{PROGRAM} is not installed (Debian package {PROGRAM})")
         self.server, self.process = server, None
@@ -43,7 +44,7 @@ class Bouncer:
         """It looks at its sets and asks for the whole list first; it ends if that fails."""
         with self.log.open("ab") as log:
             self.process = self.server.host.popen([PROGRAM, "-c", str(self.file)], stdout=log, stderr=log)
-        until(lambda: SETS[0] in self._sets())
+        until(lambda: self.alive() and self.look(self.server.host) is not None)
         return self
 
     def stop(self):
@@ -57,28 +58,54 @@ class Bouncer:
 
     def members(self):
         """What its sets hold, with the seconds that are left."""
-        found = {}
-        for name in SETS:
-            listing = self.server.host.run(["ipset", "list", name, "-output", "save"], check=False).stdout
-            for line in listing.splitlines():
-                words = line.split()
-                if words and words[0] == "add":
-                    found[words[2]] = int(words[words.index("timeout") + 1])
-        return found
+        return self.look(self.server.host) or {}
 
     def count(self):
-        """How many members its set for IPv4 has; cheaper than to list them. 0 while ipset cannot say."""
+        """How many members its set for IPv4 has; in ipset cheaper than to list them. 0 while it cannot say."""
+        if self.look is _in_nft:
+            return len(self.members())
         text = self.server.host.run(["ipset", "list", "-terse", SETS[0]], check=False).stdout
         found = re.search(r"Number of entries: (\d+)", text)
         return int(found[1]) if found else 0
 
     def follows(self, patience=60.0):
         """Wait until its sets hold exactly what the node adopted."""
-        until(lambda: self.alive() and self.members().keys() == adopted(self.server), patience)
+        until(lambda: self.alive() and self.members().keys() == self.expected(), patience)
 
-    def _sets(self):
-        self.alive()
-        return self.server.host.run(["ipset", "list", "-n"], check=False).stdout
+    def expected(self):
+        """What it makes of the node's list: in its mode for nftables, Debian's keeps a range's first address only."""
+        wanted = adopted(self.server)
+        return wanted if self.look is _in_ipset else {text.partition("/")[0] for text in wanted}
+
+
+def _in_ipset(host):
+    """The members of its sets and the seconds that are left; None while there are no sets."""
+    found = {}
+    for name in SETS:
+        listing = host.run(["ipset", "list", name, "-output", "save"], check=False).stdout
+        if not listing:
+            return None
+        for line in listing.splitlines():
+            words = line.split()
+            if words[0] == "add":
+                found[words[2]] = int(words[words.index("timeout") + 1])
+    return found
+
+
+def _in_nft(host):
+    """The same in its mode for nftables."""
+    found = {}
+    for family, name in zip(("ip", "ip6"), SETS, strict=True):
+        table = name.partition("-")[0]
+        listing = host.run(["nft", "-j", "list", "set", family, table, name], check=False).stdout
+        if not listing:
+            return None
+        held = next(part["set"] for part in json.loads(listing)["nftables"] if "set" in part)
+        for one in held.get("elem", []):
+            value = one["elem"]["val"]
+            text = value if isinstance(value, str) else "{addr}/{len}".format(**value["prefix"])
+            found[text] = one["elem"]["expires"]
+    return found
 
 
 def adopted(server):
