@@ -198,8 +198,9 @@ class Enforcing:
             return self.last_error
         if self._compare:
             return "the kernel is not yet compared with what is adopted"
-        busy = self._dirty or not self.enforcing
-        return f"{len(self._dirty)} changes are on their way to the kernel" if busy else ""
+        if self._dirty:
+            return f"{len(self._dirty)} changes are on their way to the kernel"
+        return "" if self.enforcing else "the rules are not in place"
 
     # --- the worker ------------------------------------------------------------------------------------------------
 

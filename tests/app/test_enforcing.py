@@ -16,6 +16,7 @@ from p2pfw.core.plan import MOST_TIMEOUT as KERNEL_MAXIMUM
 from p2pfw.core.plan import RENEW_BEFORE
 from p2pfw.core.prefix import v4_key, v6_key
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
+from p2pfw.ports import KernelReport
 from tests.app.fakes import START, FakeClock, FakeFirewall
 
 AUDIT = 60
@@ -455,8 +456,10 @@ async def test_readiness_says_what_is_on_its_way():
     bench.want(2)
     assert bench.worker.unready() == "1 changes are on their way to the kernel"
     await bench.worker.step()
-
     assert bench.worker.unready() == ""
+    bench.worker.report = KernelReport(enforcing=False, entries4=0, entries6=0)
+
+    assert bench.worker.unready() == "the rules are not in place"
 
 
 async def test_what_is_judged_before_the_first_comparison_is_not_written_again():
