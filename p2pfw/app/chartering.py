@@ -20,7 +20,7 @@ from p2pfw.core.duration import short_duration
 from p2pfw.core.identity import DAY, NodeId, OwnerId
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.times import rfc3339
-from p2pfw.errors import ConflictError, InputError, NotFoundError, PeerError
+from p2pfw.errors import ConflictError, InputError, NotAcceptableError, NotFoundError, PeerError
 from p2pfw.ports import DialTarget
 from p2pfw.rows import Setting
 
@@ -134,7 +134,7 @@ class Chartering:
     async def sign(self, request: schema.CharterSign) -> schema.CharterView:
         """See operations.Operations.sign_charter."""
         if self._me.owner_key is None:
-            raise InputError(
+            raise NotAcceptableError(
                 "this node does not hold its owner's key",
                 hint="export the proposal, and sign the file where the key is",
             )

@@ -190,7 +190,7 @@ def _read(name: str, values: dict[str, object]) -> Feed:
     try:
         return read_feed(name, values)
     except ConfigError as error:
-        raise InputError(error.problem, field="body", hint=error.hint) from None
+        raise NotAcceptableError(error.problem, field="body", hint=error.hint) from None
 
 
 def _shown(feed: Feed) -> str:

@@ -15,7 +15,7 @@ from p2pfw.core.times import rfc3339
 from p2pfw.core.token import Token
 from p2pfw.core.trust import parse_trust
 from p2pfw.core.wire import JoinRequest
-from p2pfw.errors import ConflictError, InputError, PeerError
+from p2pfw.errors import ConflictError, NotAcceptableError, PeerError
 from p2pfw.rows import Put, Setting, Write
 
 CERTIFICATE_SETTING: Final = "certificate"
@@ -41,9 +41,9 @@ class Desk:
     async def invite(self, request: schema.InviteRequest, seconds: int | None) -> schema.InviteAnswer:
         """See operations.Operations.invite."""
         if seconds is None:
-            raise InputError("an invitation must end", field="ttl", hint='write it like "1h"')
+            raise NotAcceptableError("an invitation must end", field="ttl", hint='write it like "1h"')
         if not self._me.by_name:
-            raise InputError(
+            raise NotAcceptableError(
                 "this network's id is its charter's, which no token carries",
                 hint="p2pfw charter export, and on the other server p2pfw join FILE",
             )
@@ -94,9 +94,9 @@ def _root(body: bytes, network: str) -> bytes:
         signed = SignedCharter.decode(body)
         signed.check_signatures()
     except PeerError as error:
-        raise InputError(f"the inviter sent a charter that is none: {error}", field="token") from None
+        raise NotAcceptableError(f"the inviter sent a charter that is none: {error}", field="token") from None
     if not signed.is_founded() or signed.charter.network_id != network_id(network):
-        raise InputError("the inviter sent a charter that does not hold in its network", field="token")
+        raise NotAcceptableError("the inviter sent a charter that does not hold in its network", field="token")
     return body
 
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from p2pfw.core.identity import DAY, Certificate, NodeId, OwnerId, Signer, Uses, certify
 from p2pfw.core.token import SECRET_BYTES, Token, key_hash, secret_hash
 from p2pfw.core.wire import JoinAnswer, JoinNode, JoinRefusal, JoinRequest
-from p2pfw.errors import InputError, StoreError
+from p2pfw.errors import NotAcceptableError, StoreError
 from p2pfw.ports import Clock, Store
 from p2pfw.rows import Drop, InviteRow, PeerRow, Put, Write
 
@@ -84,18 +84,18 @@ class Invitations:
     async def create(self, *, guest: bool, uses: int, ttl: int, trust: float, addresses: Sequence[str]) -> Token:
         """A new invitation; InputError where it could not be kept: no owner key, no address, too many open."""
         if not guest and self._me.owner_key is None:
-            raise InputError(
+            raise NotAcceptableError(
                 "this node does not hold its owner's key, so it cannot take others into the fleet",
                 hint="run it where node.owner_key_file is set, or use --guest",
             )
         if not addresses:
-            raise InputError(
+            raise NotAcceptableError(
                 "nobody could reach this node: it listens on no address",
                 hint="set listen.peer, and listen.advertise to what others can dial",
             )
         await self._prune()
         if len(self._rows) >= MAX_INVITES:
-            raise InputError(f"{MAX_INVITES} invitations are open already", hint="they expire by themselves")
+            raise NotAcceptableError(f"{MAX_INVITES} invitations are open already", hint="they expire by themselves")
         secret = self._random(SECRET_BYTES)
         expires = int(self._clock.now()) + ttl
         row = InviteRow(secret_hash=secret_hash(secret), guest=guest, trust=trust, uses_left=uses, expires=expires)
@@ -211,11 +211,12 @@ async def redeem(caller: Caller, token: Token, request: JoinRequest, me: NodeId,
     try:
         inviter, answer = await asyncio.wait_for(caller.ask(token, request), ANSWER_WITHIN * len(token.addresses))
     except TimeoutError:
-        raise InputError("the inviter did not answer", hint="is it running, and can its address be reached?") from None
+        hint = "is it running, and can its address be reached?"
+        raise NotAcceptableError("the inviter did not answer", hint=hint) from None
     if isinstance(answer, JoinRefusal):
-        raise InputError(REFUSALS.get(answer.code, f"the inviter refused: {answer.code}"), field="token")
+        raise NotAcceptableError(REFUSALS.get(answer.code, f"the inviter refused: {answer.code}"), field="token")
     if not hmac.compare_digest(key_hash(inviter), token.key_hash):
-        raise InputError("somebody else than the inviter answered", field="token")
+        raise NotAcceptableError("somebody else than the inviter answered", field="token")
     certificate = _checked(answer, me, now) if answer.certificate else None
     trust = request.trust if certificate is None else None
     rows = tuple(_row_of(node, answer, trust) for node in answer.nodes if node.node != me)
@@ -226,7 +227,7 @@ def _checked(answer: JoinAnswer, me: NodeId, now: float) -> Certificate:
     certificate = Certificate.decode(answer.certificate)
     certificate.check_signature()
     if certificate.node != me or certificate.owner != answer.owner or not certificate.valid_at(now + BACKDATE / 2):
-        raise InputError(
+        raise NotAcceptableError(
             "the inviter's certificate is not for this node and now", hint="is this machine's clock right?"
         )
     return certificate

@@ -17,7 +17,7 @@ from p2pfw.core.identity import CARRIED_AFTER, DAY, Certificate, NodeId, revoke
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.succession import Succession
 from p2pfw.core.times import rfc3339
-from p2pfw.errors import InputError, PeerError
+from p2pfw.errors import InputError, NotAcceptableError, PeerError
 from p2pfw.rows import Setting
 
 RENEW_BEFORE: Final = 30 * DAY
@@ -79,7 +79,8 @@ class Owning:
             raise no_key()
         node = NodeId(self._book.find(node_text))
         if node == self._me.node:
-            raise InputError("this is this node itself", field="node", hint="revoke it from another node of the fleet")
+            hint = "revoke it from another node of the fleet"
+            raise NotAcceptableError("this is this node itself", field="node", hint=hint)
         now = int(self._clock.now())
         revocation = revoke(self._me.owner_key, node=node, created=now)
         body, expires = revocation.encode(), now + lifetime(Kind.REVOCATION)
@@ -96,7 +97,7 @@ class Owning:
         except (ValueError, PeerError) as error:
             raise InputError(f"this is no succession: {error}", field="succession") from None
         if one.old != self._me.owner:
-            raise InputError(
+            raise NotAcceptableError(
                 "this is another owner's succession",
                 field="succession",
                 hint=f"this node's is {encode_id(self._me.owner)}",
@@ -123,9 +124,9 @@ class Owning:
         return any(raw is not None and raw.body == certificate.encode() for raw in raws)
 
 
-def no_key() -> InputError:
+def no_key() -> NotAcceptableError:
     """What is answered where only the owner could do it."""
-    return InputError(
+    return NotAcceptableError(
         "this node does not hold its owner's key",
         hint="run it on the node where node.owner_key_file is set, or use p2pfw owner certify there",
     )

@@ -48,7 +48,7 @@ from p2pfw.core.wire import (
     decode_frame,
     encode_frame,
 )
-from p2pfw.errors import AdmissionError, FrameError, InputError, PeerError
+from p2pfw.errors import AdmissionError, FrameError, NotAcceptableError, PeerError
 from p2pfw.ports import Clock, DialTarget, PeerProof, PeerSession, SendClass, Transport
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ class Peering:
                 return await self._ask_one(target, request)
             except PeerError as error:
                 problems.append(f"{url}: {error}")
-        raise InputError("the inviter cannot be reached", field="token", hint="; ".join(problems))
+        raise NotAcceptableError("the inviter cannot be reached", field="token", hint="; ".join(problems))
 
     async def run(self) -> None:
         """Give gossip its ticks, for ever."""
@@ -378,7 +378,7 @@ class Peering:
 
     async def _ask_one(self, target: DialTarget, request: JoinRequest) -> tuple[NodeId, JoinAnswer | JoinRefusal]:
         if self.transport is None or self._asking is not None:
-            raise InputError("a join is under way already")
+            raise NotAcceptableError("a join is under way already")
         self._asking = _Asking(target, asyncio.get_running_loop().create_future())
         try:
             session = await self.transport.dial_once(target)

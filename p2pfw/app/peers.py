@@ -19,7 +19,7 @@ from p2pfw.core.identity import NodeId, OwnerId
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.times import rfc3339
 from p2pfw.core.trust import parse_trust
-from p2pfw.errors import InputError, NotFoundError
+from p2pfw.errors import NotAcceptableError, NotFoundError
 from p2pfw.operations import Caller
 from p2pfw.ports import DialState, DialTarget, Discovery, PeerSession, Transport
 from p2pfw.rows import Drop, PeerRow, Put
@@ -46,7 +46,7 @@ class PeerDesk:
         """See operations.Operations.put_peer."""
         peer = self._book.find(peer_id)
         if peer == self._domain.me.node:
-            raise InputError("this is this node's own id", field="id")
+            raise NotAcceptableError("this is this node's own id", field="id")
         row, before = self._row(peer, request), self._book.row(peer)
         await self._store.commit(Put(row=row), *self.trials.begin(peer, before, request.confirm))
         self._book.put(row)

@@ -15,7 +15,7 @@ from p2pfw import schema
 from p2pfw.app.events import Events
 from p2pfw.app.terms import seconds_of
 from p2pfw.core.times import ending, rfc3339
-from p2pfw.errors import ConflictError, InputError, NotFoundError
+from p2pfw.errors import ConflictError, NotAcceptableError, NotFoundError
 from p2pfw.operations import Caller, Granted
 from p2pfw.ports import Clock, Store
 from p2pfw.rows import Drop, Put, TokenRow
@@ -73,7 +73,7 @@ class Tokens:
             )
         await self._prune(now)
         if len(self._by_hash) >= MAX_TOKENS:
-            raise InputError(f"there are {MAX_TOKENS} tokens already", hint="p2pfw token list; revoke some")
+            raise NotAcceptableError(f"there are {MAX_TOKENS} tokens already", hint="p2pfw token list; revoke some")
         seconds = seconds_of(request.ttl)
         secret = PREFIX + self._random(SECRET_BYTES).hex()
         row = TokenRow(

@@ -3,6 +3,7 @@
 The listing of very many lets the loop turn while it looks: each of its entries is true, the whole may be some ms old.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from p2pfw.core.verdict import Decision
 from p2pfw.errors import InputError
 from p2pfw.operations import AdoptedRow
 
+_CURSOR: Final = re.compile(r"[0-9a-f]{1,35}")
 VIEWS: Final = {"adopted": Decision.ADOPT, "held": Decision.HOLD, "refused": Decision.REFUSE}
 MOST_LISTED: Final = 1_000
 RUN: Final = 2_048
@@ -220,7 +222,6 @@ def _category(number: int) -> schema.CategoryName:
 
 
 def _cursor(text: str) -> int:
-    try:
-        return int(text, 16) if text else -1
-    except ValueError:
-        raise InputError("this cursor is not one of ours", field="cursor") from None
+    if text and _CURSOR.fullmatch(text) is None:
+        raise InputError("this cursor is not one of ours", field="cursor", hint="leave it out for the first page")
+    return int(text or "-1", 16)

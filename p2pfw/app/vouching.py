@@ -12,7 +12,7 @@ from p2pfw.core.identity import OwnerId
 from p2pfw.core.idtext import encode_id
 from p2pfw.core.times import rfc3339
 from p2pfw.core.vouch import MAX_LEVEL, MAX_LIFE, vouch
-from p2pfw.errors import InputError, NotAcceptableError, NotFoundError
+from p2pfw.errors import NotAcceptableError, NotFoundError
 from p2pfw.operations import Caller
 
 
@@ -30,7 +30,9 @@ class Vouching:
             raise NotAcceptableError("nobody vouches for himself", field="id")
         seconds = seconds_of(request.ttl)
         if seconds is None or seconds > MAX_LIFE:
-            raise InputError("a vouch lives for at most 90 days", field="ttl", hint="say it again before it ends")
+            raise NotAcceptableError(
+                "a vouch lives for at most 90 days", field="ttl", hint="say it again before it ends"
+            )
         until = await self._say(subject, round(request.level * MAX_LEVEL), seconds)
         name = self._book.name_of(subject)
         self._events.tell("vouch", peer=name, by=caller.name)

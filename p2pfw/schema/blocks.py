@@ -11,7 +11,7 @@ class BlockRequest(Request, frozen=True, kw_only=True):
     """POST /v1/blocks: one prefix, or a list of up to 1,024 that becomes one announcement."""
 
     prefix: PrefixText | None = None
-    prefixes: Annotated[list[PrefixText], Meta(max_length=1024)] | None = None
+    prefixes: Annotated[list[PrefixText], Meta(min_length=1, max_length=1024)] | None = None
     ttl: Ttl = "4h"
     category: CategoryName = "other"
     reason: Text = ""

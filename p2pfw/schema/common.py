@@ -1,14 +1,25 @@
 """What every answer and request is made of: texts, times, the bases, and problems (RFC 9457)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 from p2pfw.core.duration import MAX_DURATION
 
-Text = Annotated[str, Meta(max_length=256)]
+# Formats are words of ours: what a text must be beyond what a schema can say (docs/api.md lists them).
+LINE: Final = {"format": "line"}
+"""Characters that can be printed, no line breaks."""
+PREFIX: Final = {"format": "prefix"}
+DURATION: Final = {"format": "duration-text"}
+Text = Annotated[str, Meta(max_length=256, extra_json_schema=LINE)]
 PrefixText = Annotated[
-    str, Meta(max_length=64, description="address or CIDR; canonical in answers", examples=["203.0.113.9/32"])
+    str,
+    Meta(
+        max_length=64,
+        description="address or CIDR; canonical in answers",
+        examples=["203.0.113.9/32"],
+        extra_json_schema=PREFIX,
+    ),
 ]
 CategoryName = Literal["ssh", "web", "mail", "scan", "ddos", "voip", "other"]
 ModeName = Literal["observe", "enforce"]
@@ -16,7 +27,21 @@ Time = Annotated[str, Meta(description="RFC 3339, UTC", examples=["2026-01-31T12
 ScopeName = Literal["read", "feeds", "write", "admin"]
 Ttl = (
     Annotated[int, Meta(ge=1, le=MAX_DURATION, description="seconds")]
-    | Annotated[str, Meta(max_length=32, description='"90s", "15m", "4h", "7d", "forever"')]
+    | Annotated[
+        str,
+        Meta(max_length=32, description='"90s", "15m", "4h", "7d", "forever"', extra_json_schema={"format": "ttl"}),
+    ]
+)
+Trust = (
+    Annotated[
+        str,
+        Meta(
+            max_length=32,
+            description="preset solo, pair, trio, quad, watch, or 0..1",
+            extra_json_schema={"format": "trust"},
+        ),
+    ]
+    | Annotated[float, Meta(ge=0, le=1)]
 )
 
 

@@ -4,17 +4,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from p2pfw.schema.common import CategoryName, Frozen, Request, Text, Time
+from p2pfw.schema.common import DURATION, LINE, CategoryName, Frozen, Request, Text, Time
 
 FormatName = Literal["plain", "spamhaus", "dshield", "abuseipdb", "warninglist", "crowdsec"]
-Place = Annotated[str, Meta(max_length=2_048)]
-Duration = Annotated[str, Meta(max_length=32, examples=["6h"])]
+Place = Annotated[str, Meta(max_length=2_048, extra_json_schema=LINE)]
+Duration = Annotated[str, Meta(max_length=32, examples=["6h"], extra_json_schema=DURATION)]
 
 
 class FeedRequest(Request, frozen=True, kw_only=True):
     """POST /v1/feeds and /v1/test-feed; what is left out is as in the configuration."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=32)]
+    name: Annotated[str, Meta(min_length=1, max_length=32, pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
     url: Place = ""
     file: Place = ""
     """An absolute path; from root or the node's own user only, and so is key_file."""

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from p2pfw.schema.common import Frozen, ModeName, Request, Time, Ttl
+from p2pfw.schema.common import LINE, Frozen, ModeName, Request, Time, Trust, Ttl
 from p2pfw.schema.state import Confirming
 from p2pfw.schema.trust import PeerView, TrustReport
 
@@ -15,7 +15,7 @@ class InviteRequest(Request, frozen=True, kw_only=True):
     guest: bool = False
     ttl: Ttl = "1h"
     uses: Annotated[int, Meta(ge=1, le=1000)] = 1
-    trust: str | float = "trio"
+    trust: Trust = "trio"
 
 
 class InviteAnswer(Frozen, frozen=True, kw_only=True):
@@ -33,8 +33,8 @@ class InviteAnswer(Frozen, frozen=True, kw_only=True):
 class JoinRequest(Request, frozen=True, kw_only=True):
     """POST /v1/join."""
 
-    token: Annotated[str, Meta(max_length=2048)]
-    trust: str | float = "trio"
+    token: Annotated[str, Meta(max_length=2048, extra_json_schema={"format": "invitation"})]
+    trust: Trust = "trio"
 
 
 class JoinAnswer(Frozen, frozen=True, kw_only=True):
@@ -132,13 +132,16 @@ class OwnerView(Frozen, frozen=True, kw_only=True):
 class RevokeRequest(Request, frozen=True, kw_only=True):
     """POST /v1/owner/revoke."""
 
-    node: Annotated[str, Meta(max_length=128)]
+    node: Annotated[str, Meta(max_length=128, extra_json_schema=LINE)]
 
 
 class SuccessionRequest(Request, frozen=True, kw_only=True):
     """POST /v1/owner/succeed: this owner takes another key, signed by both."""
 
-    succession: Annotated[str, Meta(max_length=512, description="the signed bytes, hexadecimal")]
+    succession: Annotated[
+        str,
+        Meta(max_length=512, description="the signed bytes, hexadecimal", extra_json_schema={"format": "succession"}),
+    ]
 
 
 class OwnerAnswer(Frozen, frozen=True, kw_only=True):

@@ -1,10 +1,10 @@
 """Owners: trust, vouches, scorecards, charters, and who could make this machine block what."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 
-from p2pfw.schema.common import CategoryName, Frozen, PrefixText, Request, Text, Time, Ttl
+from p2pfw.schema.common import CategoryName, Frozen, PrefixText, Request, Text, Time, Trust, Ttl
 
 
 class PeerLimits(Frozen, frozen=True, kw_only=True):
@@ -67,8 +67,14 @@ class PeerList(Frozen, frozen=True, kw_only=True):
 class PeerRequest(Request, frozen=True, kw_only=True):
     """PUT /v1/peers/{id}: add, or change trust, name, addresses."""
 
-    trust: Annotated[str | float, Meta(description="preset solo, pair, trio, quad, watch, or 0..1")] | None = None
-    trust_for: dict[CategoryName, float] | None = None
+    trust: Trust | None = None
+    trust_for: (
+        Annotated[
+            dict[CategoryName, Annotated[float, Meta(ge=0, le=1)]],
+            Meta(extra_json_schema={"propertyNames": {"enum": list(get_args(CategoryName))}}),
+        ]
+        | None
+    ) = None
     name: Text | None = None
     addresses: list[Text] | None = None
     distrust: bool = False
@@ -129,7 +135,7 @@ class TryRequest(Request, frozen=True, kw_only=True):
     """POST /v1/try: what if an owner had another trust."""
 
     id: Text
-    trust: Annotated[str | float, Meta(description="preset solo, pair, trio, quad, watch, or 0..1")]
+    trust: Trust
 
 
 class TryAnswer(Frozen, frozen=True, kw_only=True):
@@ -222,13 +228,24 @@ class CharterView(Frozen, frozen=True, kw_only=True):
 class CharterRequest(Request, frozen=True, kw_only=True):
     """POST /v1/charter: a version or proposal with its signatures."""
 
-    charter: Annotated[str, Meta(description="the signed bytes, hexadecimal; the body's limit is theirs")]
+    charter: Annotated[
+        str,
+        Meta(
+            description="the signed bytes, hexadecimal; the body's limit is theirs",
+            extra_json_schema={"format": "charter"},
+        ),
+    ]
 
 
 class CharterSign(Request, frozen=True, kw_only=True):
     """POST /v1/charter/sign."""
 
-    hash: Annotated[str, Meta(max_length=64, description="hexadecimal; its beginning, where that is unique")]
+    hash: Annotated[
+        str,
+        Meta(
+            max_length=64, pattern="^([0-9A-Fa-f]{2})*$", description="hexadecimal; its beginning, where that is unique"
+        ),
+    ]
 
 
 class Coalition(Frozen, frozen=True, kw_only=True):

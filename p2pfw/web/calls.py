@@ -76,7 +76,7 @@ class Call:
     async def body(self, kind: type[T]) -> T:
         """The JSON body; an empty one is an empty object. Raises what problems knows: 400, 408, 413, 415."""
         data = await self.read()
-        value = msgspec.json.decode(data or b"{}", type=kind)
+        value = _decoded(data or b"{}", kind)
         _check_texts(msgspec.to_builtins(value), "")
         return value
 
@@ -126,6 +126,30 @@ def whole_number(text: str, name: str, *, least: int = 0) -> int:
     if _NUMBER.fullmatch(text) is None or int(text) < least:
         raise InputError(f"{text[:40]!r} is no whole number from {least} on", field=name)
     return int(text)
+
+
+def _decoded(data: bytes, kind: type[T]) -> T:
+    """Some clients have one kind of number only: 3600.0 is a whole number too, in JSON Schema as in life."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        try:
+            plain = msgspec.json.decode(data)
+        except msgspec.DecodeError:
+            raise error from None
+        return msgspec.convert(_whole(plain), type=kind)
+
+
+def _whole(value: object) -> object:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _whole(inner) for name, inner in value.items()}
+        case list():
+            return [_whole(inner) for inner in value]
+        case _:
+            return value
 
 
 def _check_texts(value: object, place: str) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from p2pfw import __version__, schema
 from p2pfw.core.records import Category
 from p2pfw.formats import BLOCKLISTS
+from p2pfw.schema.common import LINE, PREFIX
 from p2pfw.web.access import TOKEN, Scope
 from p2pfw.web.importing import MAX_IMPORT
 from p2pfw.web.problems import CONTENT_TYPE
@@ -18,13 +19,24 @@ from p2pfw.web.routes import ROUTES, TEXT, Route
 _ALWAYS: Final = (400, 401, 403, 405, 429, 431, 500)
 _WITH_BODY: Final = (408, 413, 415)
 _FLAG: Final = {"type": "string", "enum": ["0", "1", "false", "true"], "default": "0"}
-_PREFIX: Final = {"type": "string", "minLength": 2, "maxLength": 49, "examples": ["203.0.113.9", "2001:db8::/48"]}
+_PREFIX: Final = {
+    "type": "string",
+    "minLength": 2,
+    "maxLength": 49,
+    **PREFIX,
+    "examples": ["203.0.113.9", "2001:db8::/48"],
+}
+_WORD: Final = {"type": "string", "maxLength": 256, **LINE}
 _CATEGORY: Final = {"type": "string", "enum": [category.name.lower() for category in Category], "default": "other"}
-_CURSOR: Final = {"type": "string", "description": "X-Next-Cursor or cursor of the page before"}
+_CURSOR: Final = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{0,35}$",
+    "description": "X-Next-Cursor or cursor of the page before; empty: from the beginning",
+}
 _COUNT: Final = {"type": "integer", "minimum": 0, "maximum": 999_999_999_999}
 _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "prefix": {**_PREFIX, "description": "address or CIDR; its slash as it is or as %2F"},
-    "id": {"type": "string", "minLength": 1, "maxLength": 256, "description": "id, the beginning of one, or a name"},
+    "id": {**_WORD, "minLength": 1, "description": "id, the beginning of one, or a name"},
     "family": {"type": "string", "enum": ["4", "6"]},
     "aggregate": {
         **_FLAG,
@@ -34,17 +46,17 @@ _PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "cursor": _CURSOR,
     "counters": {**_FLAG, "description": "read packets and bytes from the kernel; up to 0.3 s with a large set"},
     "view": {"type": "string", "enum": ["adopted", "held", "refused", "installed", "top", "all"], "default": "adopted"},
-    "origin": {"type": "string", "maxLength": 256},
+    "origin": _WORD,
     "contains": _PREFIX,
     "scope": {"type": "string", "enum": ["own", "owner"], "default": "owner"},
-    "ttl": {"type": "string", "maxLength": 32, "default": "4h", "examples": ["90s", "7d", "forever"]},
+    "ttl": {"type": "string", "maxLength": 32, "format": "ttl", "default": "4h", "examples": ["90s", "7d", "forever"]},
     "category": _CATEGORY,
-    "reason": {"type": "string", "maxLength": 256},
+    "reason": _WORD,
     "local_only": _FLAG,
     "protected": {**_FLAG, "description": "also the ranges that keep this machine reachable"},
     "follow": {**_FLAG, "description": "go on after the replay; default 1 for server-sent events, 0 for NDJSON"},
     "evidence": {**_FLAG, "description": "with the signed announcements that an event rests on, as far as kept"},
-    "token": {"type": "string", "maxLength": 256, "description": "of scope feeds; for clients that send no headers"},
+    "token": {**_WORD, "description": "of scope feeds; for clients that send no headers"},
     "since": {**_COUNT, "description": "replay from this time on, Unix seconds"},
     "after": {**_COUNT, "description": "replay what has a greater id; the header Last-Event-ID wins"},
 }
@@ -72,6 +84,11 @@ _STIX: Final = {
 }
 _OF_STATUS: Final = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After"}
 _ADDRESS: Final = "address"
+# What the types cannot say: one of two fields.
+_EITHER: Final = [
+    {"required": [one], "properties": {one: {"type": kind}, other: {"type": "null"}}}
+    for one, other, kind in (("prefix", "prefixes", "string"), ("prefixes", "prefix", "array"))
+]
 # The same word, another meaning.
 _FORMATS: Final = {
     "blocklist": {"type": "string", "enum": list(FORMS)},
@@ -86,6 +103,7 @@ def document() -> bytes:
     found, components = msgspec.json.schema_components(
         [*types, schema.Problem], ref_template="#/components/schemas/{name}"
     )
+    components["BlockRequest"]["oneOf"] = _EITHER
     by_type = dict(zip([*map(repr, types), repr(schema.Problem)], found, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
@@ -144,11 +162,17 @@ def _repeats(route: Route) -> bool:
 
 def _body(route: Route, by_type: dict[str, Any]) -> dict[str, Any] | None:
     if route.body is not None:
-        return {"required": True, "content": {"application/json": {"schema": by_type[repr(route.body)]}}}
+        schema_of = {"application/json": {"schema": by_type[repr(route.body)]}}
+        return {"required": _is_needed(route.body), "content": schema_of}
     if route.name == "import_list":
-        text = {"type": "string", "minLength": 1, "maxLength": MAX_IMPORT}
+        text = {"type": "string", "minLength": 1, "maxLength": MAX_IMPORT, "format": "list"}
         return {"required": True, "content": {TEXT: {"schema": text}}}
     return None
+
+
+def _is_needed(body: type) -> bool:
+    """True unless an empty body does: nothing in it must be said."""
+    return body is schema.BlockRequest or any(one.required for one in msgspec.structs.fields(body))
 
 
 def _parameter(route: Route, name: str, place: str) -> dict[str, Any]:
@@ -157,16 +181,24 @@ def _parameter(route: Route, name: str, place: str) -> dict[str, Any]:
 
 
 def _shape(media: str, answer: dict[str, Any]) -> dict[str, Any]:
-    """OpenAPI 3.1 has no word for a stream: of those it is text, and `x-line` says what each line or event holds."""
+    """OpenAPI 3.1 has no word for a stream: `x-line` says what each line holds, and of events it tells one."""
     match media:
         case "application/json":
             return answer
         case "application/stix+json":
             return _STIX
-        case "application/x-ndjson" | "text/event-stream":
+        case "text/event-stream":
+            return _event(answer)
+        case "application/x-ndjson":
             return {"type": "string", "x-line": answer.get("items", answer)}
         case _:
             return {"type": "string"}
+
+
+def _event(data: dict[str, Any]) -> dict[str, Any]:
+    """One server-sent event, as later versions of OpenAPI describe it."""
+    told = {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+    return {"type": "object", "required": ["data"], "properties": {"id": _TEXT, "event": _TEXT, "data": told}}
 
 
 def _responses(route: Route, by_type: dict[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Reading:
         kind = call.text("format", preferred(call.header(hdrs.ACCEPT)))
         variant = Variant(
             format=kind,
-            family=call.number("family", 0),
+            family=call.number("family", 0, least=4),
             aggregate=call.flag("aggregate"),
             limit=call.number("limit", 0, least=1),
             cursor=read_cursor(call.text("cursor")),

@@ -20,7 +20,7 @@ from p2pfw import schema
 from p2pfw.core.aggregate import aggregate
 from p2pfw.core.prefix import is_v6, key_text
 from p2pfw.core.times import ending
-from p2pfw.errors import InputError
+from p2pfw.errors import InputError, NotAcceptableError
 from p2pfw.formats import WRITTEN, Entry, Merging, Writer, Written
 from p2pfw.formats.writing import CATEGORIES
 from p2pfw.operations import AdoptedRow, Operations
@@ -90,7 +90,7 @@ class Variant:
             raise InputError(f"{self.family} is no address family", field="family", hint="4 or 6")
         if self.aggregate and self.form.merging is Merging.NEVER:
             able = ", ".join(name for name, form in FORMS.items() if form.merging is not Merging.NEVER)
-            raise InputError(
+            raise NotAcceptableError(
                 "merged prefixes have no reason and no end of their own", field="aggregate", hint=f"format: {able}"
             )
 

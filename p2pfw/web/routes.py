@@ -25,6 +25,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         list[schema.AdoptedEntry],
         query=("format", "family", "aggregate", "limit", "cursor", TOKEN),
         media=(JSON, NDJSON, TEXT, "text/csv", "application/stix+json"),
+        refusals=(422,),
     ),
     Route(
         "GET",
@@ -126,7 +127,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         schema.PeerView,
         schema.PeerRequest,
         scope=_ADMIN,
-        refusals=(404, 409, 503, 507),
+        refusals=(404, 409, 422, 503, 507),
     ),
     Route(
         "DELETE",

@@ -123,7 +123,12 @@ async def test_a_long_listing_lets_the_loop_turn():
     assert (page.total, page.entries[9].prefix) == (10_000, "45.0.0.9/32")
 
 
-@pytest.mark.parametrize(("view", "cursor", "field"), [("mine", "", "view"), ("all", "zz", "cursor")])
+SPELLINGS = ("zz", "-1", "0x10", "1_0", "\N{ARABIC-INDIC DIGIT ONE}", "f" * 36)
+
+
+@pytest.mark.parametrize(
+    ("view", "cursor", "field"), [("mine", "", "view"), *(("all", one, "cursor") for one in SPELLINGS)]
+)
 async def test_impossible_questions_are_refused(view: str, cursor: str, field: str):
     """With the field that is wrong."""
     world = World()

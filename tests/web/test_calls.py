@@ -43,6 +43,7 @@ def with_length(body: bytes, *headers: bytes) -> bytes:
         (b'{"prefix":"203.0.113.9","ttl":99999999999999999999999999}', "ttl"),
         (b'{"prefix":"203.0.113.9","ttl":315360001}', "ttl"),
         (b'{"prefix":"203.0.113.9","ttl":0}', "ttl"),
+        (b'{"prefix":"203.0.113.9","ttl":1.5}', "ttl"),
         (b'{"prefix":"203.0.113.9","ttl":-1}', "ttl"),
         (b'{"prefix":"203.0.113.9","reason":"\\u001b[31m"}', "reason"),
         (b'{"prefix":"203.0.113.9","reason":"a\\u202eb"}', "reason"),
@@ -63,6 +64,15 @@ async def test_a_wrong_body_is_400_and_names_the_field(served: Served, body: byt
     assert answer.problem["field"] == field
     assert answer.problem["detail"].isprintable()
     assert served.operations.blocks == {}
+
+
+async def test_a_whole_number_may_be_written_with_a_point(served: Served):
+    """Some languages have one kind of number only, and JSON makes no difference."""
+    body = b'{"prefix":"203.0.113.9","ttl":3600.0,"confidence":1}'
+    answer = await served.raw(with_length(body), socket=True)
+
+    assert answer.status == 201
+    assert [request.ttl for request in served.operations.asked] == [3_600]
 
 
 async def test_of_a_list_the_wrong_element_is_named(served: Served):

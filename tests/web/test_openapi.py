@@ -1,18 +1,11 @@
-"""The OpenAPI document: complete, well-formed, and true: schemathesis holds the running API against it."""
+"""The OpenAPI document: complete and well-formed. That it is true is tests/e2e/test_fuzzing.py's business."""
 
-import asyncio
 import json
 import re
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Unsatisfiable
-from schemathesis.checks import CHECKS, load_all_checks
 
 from p2pfw import schema as answers
 from p2pfw.web import openapi
@@ -20,7 +13,7 @@ from p2pfw.web.access import Scope
 from p2pfw.web.openapi import argument_of, document
 from p2pfw.web.rendering import FORMS
 from p2pfw.web.routes import NDJSON, ROUTES, Route
-from tests.web.serving import ADMIN, Served, serving
+from tests.web.serving import Served
 
 DOCUMENT = json.loads(document())
 META = "https://spec.openapis.org/oas/3.1/schema-base/2022-10-07"
@@ -117,80 +110,6 @@ async def test_every_format_of_the_list_has_the_shape_that_is_told(served: Serve
     value = json.loads(body) if media.endswith("json") and media != NDJSON else body
 
     jsonschema.validate(value, {**told, "components": DOCUMENT["components"]})
-
-
-# --- against the running API ---------------------------------------------------------------------------------------
-
-
-class Beside:
-    """A served node on a loop of its own, because schemathesis waits for its answers."""
-
-    def __init__(self, folder) -> None:
-        self._folder, self._loop = folder, asyncio.new_event_loop()
-        self._ready, self._thread = threading.Event(), threading.Thread(target=self._run)
-        self.served: Served | None = None
-
-    def _run(self) -> None:
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
-
-    async def _serve(self) -> None:
-        self._end = asyncio.Event()
-        async with serving(self._folder) as self.served:
-            self.served.operations.fill(20)
-            self._ready.set()
-            await self._end.wait()
-
-    def __enter__(self) -> Served:
-        self._thread.start()
-        self._ready.wait()
-        assert self.served is not None
-        return self.served
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
-
-
-@pytest.fixture(scope="module")
-def beside(tmp_path_factory) -> Iterator[Served]:
-    """One node for all of them: what one request did is there for the next."""
-    with Beside(tmp_path_factory.mktemp("beside")) as served:
-        yield served
-
-
-load_all_checks()
-# Tokens have a table of their own (test_access.py). That a text is a prefix, or that an id is known, is nothing that
-# a schema can say, so that well-formed requests may be refused.
-ELSEWHERE = CHECKS.get_by_names(["ignored_auth", "positive_data_acceptance"])
-DESCRIBED = schemathesis.openapi.from_dict(DOCUMENT)
-
-
-@pytest.mark.parametrize("mode", schemathesis.GenerationMode, ids=lambda mode: mode.value)
-@pytest.mark.parametrize("route", [one for one in ROUTES if one.name != "events"], ids=lambda route: route.name)
-def test_the_document_is_true(beside: Served, route: Route, mode: schemathesis.GenerationMode):
-    """Whatever is asked, well or badly formed, is answered as documented: status, type, shape, headers.
-
-    All but the stream that never ends; tests/web/test_following.py has that one.
-    """
-    operation = DESCRIBED[route.path][route.method]
-    tried = []
-
-    @settings(max_examples=settings.default.max_examples // 5, suppress_health_check=list(HealthCheck))
-    @given(case=operation.as_strategy(generation_mode=mode))
-    def ask(case: schemathesis.Case) -> None:
-        tried.append(case)
-        case.call_and_validate(base_url=beside.url, headers=ADMIN, excluded_checks=ELSEWHERE)
-
-    try:
-        ask()
-    except Unsatisfiable:
-        # Without parameter and body there is nothing to get wrong.
-        assert mode is schemathesis.GenerationMode.NEGATIVE
-        assert not route.query
-        assert route.body is None
-    else:
-        assert tried
 
 
 # --- the words for users -------------------------------------------------------------------------------------------
