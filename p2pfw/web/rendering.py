@@ -25,7 +25,7 @@ from p2pfw.formats import WRITTEN, Entry, Merging, Writer, Written
 from p2pfw.formats.writing import CATEGORIES
 from p2pfw.operations import AdoptedRow, Operations
 
-SLICE: Final = 500
+SLICE: Final = 250
 """Entries rendered between two turns of the loop: about 2 ms."""
 KEPT: Final = 32
 """Renderings in memory."""
