@@ -203,7 +203,10 @@ def _not_toml(error: ValueError, path: Path, data: bytes) -> ConfigError:
     if found is None:
         return ConfigError(problem, where=str(path))
     last = len(data.splitlines())
-    return ConfigError(problem, where=f"{path}:{found[1] or last}", hint=f"column {found[2]}" if found[2] else "")
+    hint = f"column {found[2]}" if found[2] else ""
+    if "Cannot declare" in problem or "Cannot overwrite" in problem:
+        hint = "it stands further up already: write the values there, once"
+    return ConfigError(problem, where=f"{path}:{found[1] or last}", hint=hint)
 
 
 def from_environment(place: Place) -> Iterator[tuple[str, str, Origin]]:

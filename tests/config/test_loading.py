@@ -582,6 +582,16 @@ def test_environment_with_a_line_break_is_text(tmp_path):
     assert "neither true nor false" in problem
 
 
+def test_a_table_that_is_there_already_is_told_as_such(tmp_path):
+    """The file that `init` writes has every section: what is pasted below them is refused with what to do instead."""
+    (tmp_path / "p2pfw.toml").write_text("[webhook]\n\n[webhook]\nurl = 'https://a.example/'\n")
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "p2pfw.toml", place=place(tmp_path))
+
+    assert "p2pfw.toml:3" in str(caught.value)
+    assert "further up already" in str(caught.value)
+
+
 def test_number_that_python_will_not_read_is_a_config_error(tmp_path):
     """More digits than the interpreter converts: refused without a line, and without a traceback."""
     (tmp_path / "p2pfw.toml").write_text("a = " + "9" * 5_000)
