@@ -128,6 +128,10 @@ class NotCarriedError(PeerError):
     reason = "not-carried"
     blame = False
 
+    def __init__(self, message: str = "", origin: bytes = b"") -> None:
+        super().__init__(message)
+        self.origin = origin
+
 
 class ShareError(PeerError):
     """An owner's share of the store is used up."""

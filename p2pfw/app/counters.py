@@ -13,6 +13,8 @@ from p2pfw.operations import Distribution
 
 MAX_REASONS: Final = 200
 """Reasons are words of ours, so this is never reached by a peer; it keeps a mistake from growing without end."""
+MAX_STRANGERS: Final = 200
+"""Origins that are shown although nobody here carries them (protocol, Whom a node carries)."""
 
 
 class Refusals:
@@ -20,11 +22,23 @@ class Refusals:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._strangers: dict[bytes, None] = {}
 
     def add(self, reason: str, count: int = 1) -> None:
         """Count one more; a new reason beyond the bound counts as "other"."""
         known = reason in self._counts or len(self._counts) < MAX_REASONS
         self._counts[reason if known else "other"] += count
+
+    def add_stranger(self, origin: bytes) -> None:
+        """An origin that is not carried; beyond the bound the one that was quiet longest gives way."""
+        self._strangers.pop(origin, None)
+        self._strangers[origin] = None
+        if len(self._strangers) > MAX_STRANGERS:
+            del self._strangers[next(iter(self._strangers))]
+
+    def strangers(self) -> list[bytes]:
+        """Origins that are not carried, the last one heard first. What they sent was not verified: anybody's words."""
+        return list(reversed(self._strangers))
 
     def __getitem__(self, reason: str) -> int:
         return self._counts[reason]

@@ -48,7 +48,7 @@ from p2pfw.core.wire import (
     decode_frame,
     encode_frame,
 )
-from p2pfw.errors import AdmissionError, FrameError, NotAcceptableError, PeerError
+from p2pfw.errors import AdmissionError, FrameError, NotAcceptableError, NotCarriedError, PeerError
 from p2pfw.ports import Clock, DialTarget, PeerProof, PeerSession, SendClass, Transport
 
 log = logging.getLogger(__name__)
@@ -327,6 +327,8 @@ class Peering:
     def _count(self, refused: Refused) -> None:
         self.not_counted += 1
         self._refusals.add(refused.error.reason)
+        if isinstance(refused.error, NotCarriedError):
+            self._refusals.add_stranger(refused.error.origin)
         if refused.error.blame:
             session = self._sessions.get(refused.peer)
             name = self._book.name_of(session.node) if session else ""

@@ -68,7 +68,6 @@ class Views:
         self._domain, self._enforcing, self._clock, self._me = kit.domain, kit.enforcing, kit.clock, me
         self._modes, self._peering, self._names = sources.modes, sources.peering, sources.names
         self._refusals, self._health, self._rules = sources.refusals, sources.health, sources.rules
-        self.not_carried: Callable[[], list[str]] = list
         self.configured: Callable[[], int] = int
 
     def status(self) -> schema.Status:
@@ -104,7 +103,7 @@ class Views:
             last_error=enforcing.last_error,
             drift=dict(enforcing.drift),
             refusals=self._refusals.snapshot(),
-            origins_not_carried=self.not_carried(),
+            origins_not_carried=[encode_id(origin) for origin in self._refusals.strangers()],
             health=self._health.lines(),
             dropped_packets=enforcing.report.dropped4 + enforcing.report.dropped6,
             dropped_bytes=enforcing.report.bytes4 + enforcing.report.bytes6,

@@ -139,7 +139,7 @@ class Intake:
     def _check_owner(self, announcement: Announcement, now: float) -> None:
         owner = self._owner(announcement, now)
         if not self._carried.carries(owner):
-            raise NotCarriedError("this node does not carry its owner")
+            raise NotCarriedError("this node does not carry its owner", announcement.origin)
         self._ledger.check_room(announcement, owner)
 
     def _owner(self, announcement: Announcement, now: float) -> OwnerId:
@@ -156,7 +156,7 @@ class Intake:
             raise RevokedError("its origin was revoked")
         owner = self._directory.carried_owner(announcement.origin, now)
         if owner is None:
-            raise NotCarriedError("its origin's certificate ended more than 30 days ago")
+            raise NotCarriedError("its origin's certificate ended more than 30 days ago", announcement.origin)
         return owner
 
     def _take(self, announcement: Announcement, now: float, learned_at: float) -> Recorded | Known:

@@ -63,6 +63,7 @@ class Status(Frozen, frozen=True, kw_only=True):
     refusals: dict[str, int] = {}
     """Statements, handshakes and frames refused since the start, by reason."""
     origins_not_carried: list[str] = []
+    """Nodes whose announcements were not taken: nobody here names their owner. Not verified, the newest first."""
     health: list[HealthLine] = []
     memory_bytes: int = 0
     loop_lag_ms: float = 0.0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2pfw.app.counters import MAX_REASONS, Histogram, Refusals
+from p2pfw.app.counters import MAX_REASONS, MAX_STRANGERS, Histogram, Refusals
 
 
 def test_reasons_are_counted_and_bounded():
@@ -17,6 +17,17 @@ def test_reasons_are_counted_and_bounded():
     assert refusals["other"] == 5
     assert len(refusals.snapshot()) == MAX_REASONS + 1
     assert refusals["reason 0"] == 2
+
+
+def test_origins_that_are_not_carried_are_remembered_and_bounded():
+    """A ring: whoever was heard last comes first, each once."""
+    refusals = Refusals()
+    for number in [*range(MAX_STRANGERS + 5), 7]:
+        refusals.add_stranger(bytes([number % 256, number // 256]))
+
+    assert len(refusals.strangers()) == MAX_STRANGERS
+    assert refusals.strangers()[0] == b"\x07\x00"
+    assert b"\x04\x00" not in refusals.strangers()
 
 
 @given(st.lists(st.floats(-5, 100)))

@@ -14,6 +14,7 @@ from p2pfw.core.announcement import Action, Kind, build_other, build_revocation
 from p2pfw.core.canonical import pack
 from p2pfw.core.header import content_hash
 from p2pfw.core.identity import NodeId, Uses, network_id, revoke
+from p2pfw.core.idtext import encode_id
 from p2pfw.core.proof import Identity, Role, prove
 from p2pfw.core.wire import Bye, ByeCode, Hello, Ping, Pong, decode_frame, encode_frame
 from tests.e2e.fleet import Owner, until
@@ -317,6 +318,19 @@ async def test_what_is_too_wide_is_refused_by_policy(arena, prefix):
         assert verdict == "REFUSE"
         assert arena.victim.api.status()["refused"] >= 1
         assert not arena.adopts(prefix)
+
+
+async def test_what_a_stranger_said_is_shown_and_not_taken(arena):
+    """Relayed by a peer who is trusted: counted, its origin named in the status, and no word of it adopted."""
+    stranger = arena.mallory()
+    async with arena.mallory() as mallory:
+        await arena.session_of(mallory)
+        await mallory.push(stranger.says("56.1.1.7").raw)
+        await mallory.is_served()
+
+        arena.counts("not-carried")
+        assert encode_id(stranger.key.public_key) in arena.victim.api.status()["origins_not_carried"]
+        assert not arena.adopts("56.1.1.7")
 
 
 async def test_a_replay_resurrects_nothing(arena):
