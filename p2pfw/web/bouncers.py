@@ -15,17 +15,15 @@ from p2pfw.errors import InputError
 from p2pfw.operations import Caller, Operations
 from p2pfw.web import answers, problems
 from p2pfw.web.access import Gate, Scope
+from p2pfw.web.bouncerroutes import BOUNCER_ROUTES, HEALTH, KEY, METRICS, STREAM
 from p2pfw.web.decisions import Decisions
 from p2pfw.web.problems import SAFE_HEADERS, Refusal
 from p2pfw.web.questions import Question
 
-KEY: Final = "X-Api-Key"
-DECISIONS: Final = "/v1/decisions"
-STREAM: Final = "/v1/decisions/stream"
-METRICS: Final = "/v1/usage-metrics"
-HEALTH: Final = "/health"
-_READ: Final = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
-PATHS: Final = {DECISIONS: _READ, STREAM: _READ, HEALTH: _READ, METRICS: frozenset({hdrs.METH_POST})}
+PATHS: Final = {
+    route.path: frozenset({hdrs.METH_GET, hdrs.METH_HEAD} if route.method == hdrs.METH_GET else {route.method})
+    for route in BOUNCER_ROUTES
+}
 MOST_METRICS: Final = 1 << 20
 """Bytes of a bouncer's report about itself; read, and not kept."""
 METRICS_SECONDS: Final = 30.0

@@ -9,7 +9,9 @@ from p2pfw import __version__, schema
 from p2pfw.core.records import Category
 from p2pfw.formats import BLOCKLISTS
 from p2pfw.schema.common import LINE, PREFIX
+from p2pfw.web import bouncerroutes
 from p2pfw.web.access import TOKEN, Scope
+from p2pfw.web.bouncerroutes import BOUNCER_ROUTES
 from p2pfw.web.importing import MAX_IMPORT
 from p2pfw.web.problems import CONTENT_TYPE
 from p2pfw.web.rendering import FORMS
@@ -99,15 +101,18 @@ _FORMATS: Final = {
 @cache
 def document() -> bytes:
     """The document as JSON."""
-    types = [one for route in ROUTES for one in (route.body, route.answer) if one not in (None, dict)]
-    found, components = msgspec.json.schema_components(
-        [*types, schema.Problem], ref_template="#/components/schemas/{name}"
-    )
+    routes = (*ROUTES, *BOUNCER_ROUTES)
+    types = [one for route in routes for one in (route.body, route.answer) if one not in (None, dict)]
+    types += schema.Problem, schema.Message
+    found, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     components["BlockRequest"]["oneOf"] = _EITHER
-    by_type = dict(zip([*map(repr, types), repr(schema.Problem)], found, strict=True))
+    by_type = dict(zip(map(repr, types), found, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type)
+    headers = {status: _headers(name) for status, name in _OF_STATUS.items()}
+    for route in BOUNCER_ROUTES:
+        paths[route.path] = {route.method.lower(): bouncerroutes.operation(route, by_type, headers)}
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
@@ -118,6 +123,7 @@ def document() -> bytes:
                 "securitySchemes": {
                     "token": {"type": "http", "scheme": "bearer", "description": "p2pfw token add"},
                     _ADDRESS: {"type": "apiKey", "in": "query", "name": TOKEN, "description": "read or feeds only"},
+                    "key": bouncerroutes.SECURITY,
                 },
             },
         }

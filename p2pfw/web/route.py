@@ -1,6 +1,7 @@
 """What a route is; see routes for all of them."""
 
 from dataclasses import dataclass
+from types import UnionType
 from typing import Final
 
 from p2pfw.web.access import Scope
@@ -21,7 +22,7 @@ class Route:
     path: str
     name: str
     summary: str
-    answer: type | None = None
+    answer: type | UnionType | None = None
     body: type | None = None
     scope: Scope = Scope.READ
     status: int = 200

@@ -10,11 +10,13 @@ import pytest
 from p2pfw import schema as answers
 from p2pfw.web import openapi
 from p2pfw.web.access import Scope
+from p2pfw.web.bouncerroutes import BOUNCER_ROUTES
 from p2pfw.web.openapi import argument_of, document
 from p2pfw.web.rendering import FORMS
 from p2pfw.web.routes import NDJSON, ROUTES, Route
 from tests.web.serving import Served
 
+DOCS = Path(__file__).parents[2] / "docs"
 DOCUMENT = json.loads(document())
 META = "https://spec.openapis.org/oas/3.1/schema-base/2022-10-07"
 
@@ -47,8 +49,9 @@ def test_every_route_is_documented(route: Route):
 
 def test_nothing_else_is_documented():
     """As many operations as routes."""
-    assert sum(len(methods) for methods in DOCUMENT["paths"].values()) == len(ROUTES)
-    assert len({route.name for route in ROUTES}) == len(ROUTES)
+    routes = (*ROUTES, *BOUNCER_ROUTES)
+    assert sum(len(methods) for methods in DOCUMENT["paths"].values()) == len(routes)
+    assert len({route.name for route in routes}) == len(routes)
 
 
 def test_every_reference_leads_somewhere():
@@ -75,7 +78,7 @@ def test_headers_are_described_where_they_come():
         assert told["429"] == {"Retry-After"}
         repeats = route.method == "POST" and route.name != "import_list"
         assert ("Idempotency-Replayed" in told[str(route.status)]) == repeats
-    assert set(DOCUMENT["components"]["securitySchemes"]) == {"token", "address"}
+    assert set(DOCUMENT["components"]["securitySchemes"]) == {"token", "address", "key"}
 
 
 def test_every_parameter_has_a_meaning():
@@ -100,6 +103,33 @@ async def test_it_is_served(served: Served):
         assert await answer.json() == DOCUMENT
 
 
+@pytest.mark.parametrize("path", ["/v1/decisions", "/v1/decisions/stream", "/health", "/v1/decisions?ip=192.0.2.1"])
+async def test_bouncers_are_answered_as_is_told(served: Served, path: str):
+    """Keys, shapes and errors of CrowdSec's: of decisions, of none, and of who has no key."""
+    served.operations.bouncing.block("203.0.113.9")
+    served.operations.bouncing.block("2001:db8::/48")
+    told = DOCUMENT["paths"][path.partition("?")[0]]["get"]
+    async with served.client() as session:
+        for headers in ({"X-Api-Key": "feeds-secret"}, {}):
+            async with session.get(path, headers=headers) as answer:
+                media = told["responses"][str(answer.status)]["content"][answer.content_type]
+                jsonschema.validate(await answer.json(), {**media["schema"], "components": DOCUMENT["components"]})
+            assert answer.status == (200 if headers or "security" not in told else 403)
+
+
+def test_what_bouncers_ask_is_documented():
+    """Each with its key, and with CrowdSec's own errors."""
+    for route in BOUNCER_ROUTES:
+        operation = operation_of(route)
+        assert operation["operationId"] == route.name
+        assert [one["name"] for one in operation["parameters"]] == list(route.query)
+        assert operation.get("security") == ([{"key": []}] if route.scope else None)
+        for status in ("403", "405", "500"):
+            content = operation["responses"][status]["content"]
+            assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/Message"}}}
+        assert f"`{route.method} {route.path}`" in (DOCS / "integrations.md").read_text()
+
+
 @pytest.mark.parametrize("kind", FORMS)
 async def test_every_format_of_the_list_has_the_shape_that_is_told(served: Served, kind: str):
     """By the type that it is sent with: a JSON value is no text, and a text is no JSON value."""
@@ -118,6 +148,6 @@ async def test_every_format_of_the_list_has_the_shape_that_is_told(served: Serve
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_every_route_is_in_the_manual(route: Route):
     """docs/api.md names each path with its method."""
-    manual = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    manual = (DOCS / "api.md").read_text()
 
     assert f"`{route.method} {route.path}`" in manual or route.name == "openapi"
