@@ -47,7 +47,8 @@ class Bouncers:
             names = ", ".join(sorted(allowed))
             raise Refusal(405, f"{request.method} is not possible here", headers={hdrs.ALLOW: names})
         if request.path == HEALTH:
-            self._gate.check_site(request)
+            if self._gate.by_socket(request) is None:
+                self._gate.check_site(request)
             return web.Response(body=b'{"status":"up"}', headers=_JSON)
         caller = self._enter(request)
         if caller.address:

@@ -95,25 +95,6 @@ async def test_there_is_nothing_elsewhere(served: Served, method: str, path: str
     assert "set-cookie" not in answer.headers
 
 
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        ("/v1/status", "GET, HEAD"),
-        ("/v1/blocks", "POST"),
-        ("/v1/blocks/203.0.113.9", "DELETE"),
-        ("/v1/allow/203.0.113.0/24", "DELETE, GET, HEAD, PUT"),
-        ("/v1/mode", "PUT"),
-    ],
-)
-@pytest.mark.parametrize("method", ["OPTIONS", "PATCH", "TRACE", "PROPFIND"])
-async def test_another_method_is_405_and_says_which_are_possible(served: Served, method: str, path: str, allowed: str):
-    """With Allow, for each path that there is."""
-    async with served.client(socket=True) as session, session.request(method, path) as answer:
-        assert answer.status == 405
-        assert answer.headers["Allow"] == allowed
-        assert (await answer.json(content_type="application/problem+json"))["hint"] == f"possible: {allowed}"
-
-
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.method == "GET"], ids=lambda route: route.name)
 async def test_head_is_get_without_the_body(served: Served, route):
     """Same status, same headers but the length of streams, nothing behind them; the stream of events ends at once."""
