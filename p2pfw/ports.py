@@ -232,6 +232,8 @@ class FeedPlace:
     key_file: Path | None = None
     """Holds the API key that goes into `key_header`; told to nobody but the host of `url`."""
     key_header: str = ""
+    ca_file: Path | None = None
+    """Who may have signed the publisher's certificate, instead of the system's authorities."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,7 +156,7 @@ class FeedDesk:
         values = {
             key: value for key, value in structs.asdict(request).items() if key != "name" and value not in ("", None)
         }
-        for key in ("file", "key_file"):
+        for key in ("file", "key_file", "ca_file"):
             path = values.get(key)
             if path is not None and caller.name not in self._trusted:
                 hint = "over the socket, as root or the node's user; or in the configuration"

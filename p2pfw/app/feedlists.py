@@ -155,6 +155,7 @@ def place_of(feed: Feed, etag: str = "", modified: str = "") -> FeedPlace:
         modified=modified,
         key_file=feed.key_file,
         key_header=_KEY_HEADERS.get(feed.format, "Key"),
+        ca_file=feed.ca_file,
     )
 
 

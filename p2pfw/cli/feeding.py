@@ -32,6 +32,7 @@ def _terms(command: Any) -> Any:  # noqa: ANN401  (click's decorators are untype
             click.option("--max-change", type=float, help="Share that a refresh may change; 0.3 by default."),
             click.option("--max-age", help="Older it counts no more; 7d by default."),
             click.option("--key-file", type=click.Path(path_type=Path), help="Holds the API key."),
+            click.option("--ca-file", type=click.Path(path_type=Path), help="Who signed its HTTPS certificate."),
         )
     ):
         command = option(command)

@@ -117,6 +117,8 @@ def _of_feeds(feeds: Iterable[Feed], places: "Places") -> Iterator[tuple[str, st
             yield f"{title} {problem}", f"{title}.url", "one of them"
         if feed.format is Format.SPAMHAUS and feed.url and feed.refresh < HOUR:
             yield f"{title}.refresh: this publisher allows one fetch an hour", f"{title}.refresh", 'refresh = "1h"'
+        if feed.ca_file is not None and (feed.url.startswith("http://") or feed.file is not None):
+            yield f"{title}.ca_file is for HTTPS, and the list comes another way", f"{title}.ca_file", "url = https://"
         if feed.format in _NEEDS_KEY and feed.url and feed.key_file is None:
             yield f"{title} needs an API key", f"{title}.format", "key_file names a file that holds it"
         if feed.format is Format.WARNINGLIST and feed.announce:

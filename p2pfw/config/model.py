@@ -289,6 +289,11 @@ class Feed:
     key_file: Path | None = one(
         readers.OPTIONAL_PATH, "A file with the API key, for feeds that ask for one.", default=""
     )
+    ca_file: Path | None = one(
+        readers.OPTIONAL_PATH,
+        "PEM: the only authorities that may have signed the publisher's certificate; the system's by default.",
+        default="",
+    )
     announce: bool = one(readers.FLAG, "Announce its entries to peers; not yet done, only checked.", default=False)
 
 

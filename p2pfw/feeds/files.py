@@ -15,6 +15,8 @@ from p2pfw.ports import Fetched, NotModified
 
 MOST_KEY: Final = 512
 """Bytes of an API key."""
+MOST_AUTHORITIES: Final = 4_194_304
+"""Bytes of a file of certificates; all that Debian trusts has 200 kB."""
 
 
 def read_file(path: Path, etag: str, most: int) -> Fetched | NotModified:
@@ -44,14 +46,27 @@ def read_file(path: Path, etag: str, most: int) -> Fetched | NotModified:
 
 def read_key(path: Path) -> str:
     """An API key: the one line of a file. FeedError. Blocks."""
-    try:
-        with open(path, "rb", opener=_open) as file:  # as above
-            key = file.read(MOST_KEY + 1).strip()
-    except OSError as error:
-        raise FeedError(f"key_file {path}: {error.strerror}") from None
+    key = _read_own(path, "key_file", MOST_KEY).strip()
     if not 0 < len(key) <= MOST_KEY or not key.isascii() or not key.decode("ascii").isprintable():
         raise FeedError(f"key_file {path} holds no API key", hint="one line, at most 512 letters and digits")
     return key.decode("ascii")
+
+
+def read_authorities(path: Path) -> str:
+    """Certificates of authorities, as PEM. FeedError; whether they can be used is TLS's to say. Blocks."""
+    pem = _read_own(path, "ca_file", MOST_AUTHORITIES)
+    if not pem.isascii() or b"-----BEGIN CERTIFICATE-----" not in pem or len(pem) > MOST_AUTHORITIES:
+        raise FeedError(f"ca_file {path} holds no certificate", hint="a PEM file, as p2pfw cert ca makes it")
+    return pem.decode("ascii")
+
+
+def _read_own(path: Path, key: str, most: int) -> bytes:
+    """A file that the configuration names; one byte more than there may be."""
+    try:
+        with open(path, "rb", opener=_open) as file:  # as above
+            return file.read(most + 1) or b""  # None from a pipe that is open and says nothing
+    except OSError as error:
+        raise FeedError(f"{key} {path}: {error.strerror}") from None
 
 
 def _open(path: str, flags: int) -> int:

@@ -1,13 +1,16 @@
 """A list over HTTP: one GET, asked for only if it changed, read within bounds of size and time.
 
 Says who it is, follows few redirects and none away from HTTP(S) or from HTTPS to HTTP, takes no cookies, and unpacks by
-itself (inflate), so that the bound holds for what comes out too. Never asks twice: that is for who knows the schedule.
+itself (inflate), so that the bound holds for what comes out too. Certificates are always checked; the authorities are
+read each time, so that a change of the system's needs no restart. Never asks twice: that is for who knows the schedule.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import aiohttp
@@ -16,7 +19,7 @@ from yarl import URL
 
 from p2pfw.core.httpdate import http_date
 from p2pfw.errors import FeedError
-from p2pfw.feeds.files import read_key
+from p2pfw.feeds.files import read_authorities, read_key
 from p2pfw.feeds.inflate import inflated
 from p2pfw.ports import FeedPlace, Fetched, NotModified
 
@@ -43,24 +46,53 @@ class Patience:
 async def fetch(place: FeedPlace, agent: str, patience: Patience) -> Fetched | NotModified:
     """The content, unless the publisher says that it is known. FeedError says why not, and when to come again."""
     try:
-        async with asyncio.timeout(patience.whole), _session(agent, patience) as session:
+        tls = await asyncio.to_thread(_checking, place.ca_file)
+        async with asyncio.timeout(patience.whole), _session(agent, patience, tls) as session:
             return await _follow(session, place, patience.redirects)
     except TimeoutError:
         raise FeedError("it took too long") from None
     except aiohttp.ClientConnectorError as error:
-        raise FeedError(f"cannot connect: {error.strerror or error}") from None
+        raise _no_connection(error, place) from None
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
         raise FeedError("the connection broke before the end") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise FeedError(f"no proper answer: {error}"[:200]) from None
 
 
+def _no_connection(error: aiohttp.ClientConnectorError, place: FeedPlace) -> FeedError:
+    match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=wrong):
+            signer = place.ca_file or "an authority that this system trusts"
+            hint = f"it must be signed by {signer} and name the host; ca_file names an authority of your own"
+            why = getattr(wrong, "verify_message", "") or str(wrong)
+            return FeedError(f"the certificate of {error.host} is not good: {why}", hint=hint)
+        case aiohttp.ClientConnectorSSLError(os_error=wrong):
+            why = getattr(wrong, "reason", "") or str(wrong)
+            return FeedError(f"no TLS with {error.host}: {why.replace('_', ' ').lower()}")
+        case _:
+            return FeedError(f"cannot connect: {error.strerror or error}")
+
+
+def _checking(ca_file: Path | None) -> ssl.SSLContext:
+    """Certificate and name are checked, whatever happens. FeedError for a file without certificates. Blocks."""
+    if ca_file is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cadata=read_authorities(ca_file))
+    except ssl.SSLError:
+        raise FeedError(f"ca_file {ca_file} holds a damaged certificate") from None
+
+
 @asynccontextmanager
-async def _session(agent: str, patience: Patience) -> AsyncIterator[aiohttp.ClientSession]:
+async def _session(agent: str, patience: Patience, tls: ssl.SSLContext) -> AsyncIterator[aiohttp.ClientSession]:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=patience.connect, sock_read=patience.silence)
     headers = {hdrs.USER_AGENT: agent, hdrs.ACCEPT_ENCODING: "gzip", hdrs.ACCEPT: "text/plain, */*;q=0.5"}
     async with aiohttp.ClientSession(
-        headers=headers, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        headers=headers,
+        timeout=timeout,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(ssl=tls),
     ) as session:
         yield session
 

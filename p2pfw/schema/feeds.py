@@ -17,7 +17,7 @@ class FeedRequest(Request, frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, max_length=32, pattern="^[A-Za-z0-9][A-Za-z0-9_-]*$")]
     url: Place = ""
     file: Place = ""
-    """An absolute path; from root or the node's own user only, and so is key_file."""
+    """An absolute path; from root or the node's own user only, and so are key_file and ca_file."""
     format: FormatName | None = None
     adopt: Literal["direct", "voice"] | None = None
     trust: Text | None = None
@@ -28,6 +28,7 @@ class FeedRequest(Request, frozen=True, kw_only=True):
     max_age: Duration | None = None
     max_bytes: int | None = None
     key_file: Place | None = None
+    ca_file: Place | None = None
 
 
 class RefreshRequest(Request, frozen=True, kw_only=True):

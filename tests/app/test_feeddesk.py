@@ -110,7 +110,9 @@ async def test_what_the_configuration_would_refuse_is_refused(asked, words):
         one.app.feeding.feed("extra")
 
 
-@pytest.mark.parametrize("more", [{"url": "", "file": "/etc/shadow"}, {"key_file": "/etc/shadow"}])
+@pytest.mark.parametrize(
+    "more", [{"url": "", "file": "/etc/shadow"}, {"key_file": "/etc/shadow"}, {"ca_file": "/etc/shadow"}]
+)
 async def test_files_are_named_by_whom_the_node_belongs_to(more):
     """A token over the network, or another member of the group, must not read files with the node's rights."""
     one = await node()

@@ -429,6 +429,8 @@ def test_all_mistakes_are_told_together_in_the_order_of_lines(tmp_path):
         ('[feed.a]\nurl = "https://e.org/"\nformat = "spamhaus"\nrefresh = "5m"', 4, "one fetch an hour", '"1h"'),
         ('[feed.a]\nurl = "https://e.org/"\nformat = "abuseipdb"', 3, "needs an API key", "key_file"),
         ('[feed.a]\nfile = "/f"\nformat = "warninglist"\nannounce = true', 4, "is a whitelist", "announce = false"),
+        ('[feed.a]\nurl = "http://e.org/"\nca_file = "/ca"', 3, "ca_file is for HTTPS", "https://"),
+        ('[feed.a]\nfile = "/f"\nca_file = "/ca"', 3, "ca_file is for HTTPS", "https://"),
         ('[node]\nkey_file = "/k"\nowner_key_file = "/k"', 3, "two keys", "name two files"),
         ("[listen]\nopen = true", 2, "needs an address to listen on", "0.0.0.0:7787"),
         ('[listen]\npeer = "127.0.0.1:7788"', 2, "two listeners on 127.0.0.1:7788", "one address and port each"),

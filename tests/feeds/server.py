@@ -38,11 +38,15 @@ class Publisher:
 
 
 @asynccontextmanager
-async def publishing():
-    """A publisher that listens."""
+async def publishing(tls=None, host="127.0.0.1"):
+    """A publisher that listens; `tls`: over HTTPS with this context."""
     publisher = Publisher()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", publisher.handle)
-    async with TestServer(app) as server:
+    server = TestServer(app, host=host, scheme="https" if tls else "http")
+    await server.start_server(ssl=tls)
+    try:
         publisher.base = str(server.make_url("")).rstrip("/")
         yield publisher
+    finally:
+        await server.close()

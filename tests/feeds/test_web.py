@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import os
+import ssl
 
 import pytest
 from aiohttp import web
@@ -10,6 +12,7 @@ from p2pfw.errors import FeedError
 from p2pfw.feeds.source import FeedReader
 from p2pfw.feeds.web import Patience
 from p2pfw.ports import FeedPlace, Fetched, NotModified
+from p2pfw.store.certificates import Subject, make_authority, make_server
 from tests.feeds.server import publishing
 
 LIST = b"# drop\n203.0.113.0/24\n"
@@ -262,7 +265,7 @@ async def test_what_speaks_no_http_is_named():
 
 async def test_plain_http_is_not_taken_for_https(publisher):
     """TLS that cannot be spoken is an error, never a reason to go without."""
-    with pytest.raises(FeedError, match=r"cannot connect|broke"):
+    with pytest.raises(FeedError, match=r"no TLS with 127\.0\.0\.1: wrong version number"):
         await fetch(publisher.says("/list", LIST).replace("http://", "https://"))
 
 
@@ -352,3 +355,123 @@ async def test_a_key_file_without_a_key_is_named(publisher, tmp_path, content):
     with pytest.raises(FeedError, match="No such file"):
         await fetch(publisher.says("/list", LIST), key_file=tmp_path / "none", key_header="Key")
     assert publisher.seen == []
+
+
+# --- HTTPS -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """A private authority, as `p2pfw cert ca` makes it."""
+    folder = tmp_path / "ca"
+    make_authority(folder)
+    return folder
+
+
+def serving(authority, name="127.0.0.1"):
+    """How a server with a certificate of this authority for that name or address speaks TLS."""
+    made = make_server(authority, Subject.of((name,), ()))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.certificate, made.key)
+    return context
+
+
+async def test_a_private_authority_is_trusted_where_it_is_named(authority):
+    """With ca_file; without it the same certificate is refused, in words and with the remedy."""
+    async with publishing(serving(authority)) as https:
+        url = https.says("/list", LIST)
+        assert (await fetch(url, ca_file=authority / "ca.crt")).data == LIST
+
+        with pytest.raises(FeedError, match=r"certificate of 127\.0\.0\.1 is not good: .*issuer") as caught:
+            await fetch(url)
+    assert "ca_file" in caught.value.hint
+    assert len(https.seen) == 1
+
+
+async def test_the_systems_authorities_are_read_each_time(authority, monkeypatch):
+    """SSL_CERT_FILE, or what update-ca-certificates wrote, counts from the next fetch on."""
+    async with publishing(serving(authority)) as https:
+        url = https.says("/list", LIST)
+        with pytest.raises(FeedError, match="is not good"):
+            await fetch(url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.crt"))
+        assert (await fetch(url)).data == LIST
+
+
+async def test_another_authority_is_refused(authority, tmp_path):
+    """ca_file is the only one that counts: whoever else signs may sign for anybody."""
+    make_authority(tmp_path / "other")
+    async with publishing(serving(authority)) as https:
+        with pytest.raises(FeedError, match="is not good"):
+            await fetch(https.says("/list", LIST), ca_file=tmp_path / "other" / "ca.crt")
+    assert https.seen == []
+
+
+async def test_a_certificate_for_another_name_is_refused(authority):
+    """Signed by the right one, for somebody else."""
+    async with publishing(serving(authority, "lists.example.net")) as https:
+        with pytest.raises(FeedError, match=r"is not good: .*127\.0\.0\.1"):
+            await fetch(https.says("/list", LIST), ca_file=authority / "ca.crt")
+    assert https.seen == []
+
+
+async def test_https_never_redirects_to_http(authority, publisher, tmp_path):
+    """Not even to the same host; nobody is asked, and the key stays where it is."""
+    (tmp_path / "key").write_text("s3cret")
+    async with publishing(serving(authority)) as https:
+        url = https.says("/list", status=302, Location=publisher.says("/list", LIST))
+        with pytest.raises(FeedError, match="anybody on the way could change"):
+            await fetch(url, ca_file=authority / "ca.crt", key_file=tmp_path / "key", key_header="Key")
+    assert publisher.seen == []
+
+
+async def test_a_redirect_to_another_https_host_is_checked_and_gets_no_key(authority, tmp_path):
+    """The certificate as much as the first one's; the key is the first one's alone."""
+    (tmp_path / "key").write_text("s3cret")
+    make_authority(tmp_path / "other")
+    key = {"key_file": tmp_path / "key", "key_header": "Key", "ca_file": authority / "ca.crt"}
+    async with publishing(serving(authority)) as first, publishing(serving(authority, "::1"), "::1") as second:
+        url = first.says("/list", status=302, Location=second.says("/list", LIST))
+        assert (await fetch(url, **key)).data == LIST
+    other = serving(tmp_path / "other")
+    async with publishing(other) as stranger, publishing(serving(authority, "localhost"), "localhost") as first:
+        url = first.says("/list", status=302, Location=stranger.says("/list", LIST))
+        with pytest.raises(FeedError, match=r"certificate of 127\.0\.0\.1 is not good"):
+            await fetch(url, **key)
+
+    assert "Key" not in second.seen[0].headers
+    assert stranger.seen == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holds no certificate"),
+        (b"hello\n", "holds no certificate"),
+        (b"\xff-----BEGIN CERTIFICATE-----", "holds no certificate"),
+        (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "damaged certificate"),
+        (None, "No such file"),
+    ],
+)
+async def test_a_ca_file_without_certificates_is_named(publisher, tmp_path, content, words):
+    """Never the system's instead; nothing is asked."""
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(FeedError, match=f"ca_file .*{words}"):
+        await fetch(publisher.says("/list", LIST), ca_file=file)
+    assert publisher.seen == []
+
+
+async def test_a_ca_file_that_is_a_pipe_keeps_nobody_waiting(publisher, tmp_path):
+    """Nobody writes to it; with a writer that says nothing, neither."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FeedError, match="holds no certificate"):
+        await fetch(publisher.says("/list", LIST), ca_file=tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)
+    try:
+        with pytest.raises(FeedError, match=r"ca_file|no certificate"):
+            await fetch(publisher.says("/list", LIST), ca_file=tmp_path / "pipe")
+    finally:
+        os.close(writer)
