@@ -1,13 +1,12 @@
 """feed: lists that this operator chose, beside those of the configuration."""
 
 import json
-import sys
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from p2pfw.cli.bars import bar
 from p2pfw.cli.blocks import CATEGORIES
 from p2pfw.cli.exits import Exit
 from p2pfw.cli.invocation import Branch, Invocation
@@ -63,7 +62,8 @@ def list_(invocation: Invocation) -> None:
 def add(invocation: Invocation, /, name: str, **said: object) -> int:
     """Add a feed and fetch it. It is kept over restarts, until `feed remove`."""
     _patiently(invocation)
-    body = invocation.call("POST", "/v1/feeds", _body(name, said))
+    with bar(invocation, f"fetching {name}"):
+        body = invocation.call("POST", "/v1/feeds", _body(name, said))
     return _one(invocation, body)
 
 
@@ -86,7 +86,8 @@ def test(invocation: Invocation, /, place: str, name: str, **said: object) -> in
     """Fetch a list and show what would come of it. Changes nothing. Exit 1: it would be refused."""
     where = {"url": place} if "://" in place else {"file": Path(place)}
     _patiently(invocation)
-    body = invocation.call("POST", "/v1/test-feed", _body(name, {**said, **where}))
+    with bar(invocation, "fetching the list"):
+        body = invocation.call("POST", "/v1/test-feed", _body(name, {**said, **where}))
     if not invocation.as_json(body, "feed-test"):
         from p2pfw.cli.show import feeds as show
 
@@ -105,27 +106,11 @@ def refresh(invocation: Invocation, name: str, accept: bool) -> int:  # noqa: FB
     _patiently(invocation)
     names = [name] if name else [one["name"] for one in json.loads(invocation.call("GET", "/v1/feeds"))["feeds"]]
     worst: int = Exit.OK
-    for one in _watched(invocation, names):
-        body = invocation.call("POST", f"/v1/feeds/{_part(one)}", {"accept": accept})
+    for number, one in enumerate(names, 1):
+        with bar(invocation, f"fetching {one}" + (f" ({number} of {len(names)})" if len(names) > 1 else "")):
+            body = invocation.call("POST", f"/v1/feeds/{_part(one)}", {"accept": accept})
         worst = max(worst, _one(invocation, body))
     return worst
-
-
-def _watched(invocation: Invocation, names: Iterable[str]) -> Iterator[str]:
-    """The same, with a bar on stderr where somebody looks at it."""
-    if not sys.stderr.isatty() or invocation.quiet:
-        yield from names
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    every = list(names)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("fetching", total=len(every))
-        for name in every:
-            progress.update(task, description=f"fetching {name}")
-            yield name
-            progress.advance(task)
 
 
 def _one(invocation: Invocation, body: bytes) -> int:

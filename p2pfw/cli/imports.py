@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 
 import click
 
+from p2pfw.cli.bars import bar
 from p2pfw.cli.blocks import CATEGORIES
 from p2pfw.cli.exits import CommandError, Exit, of_answer
 from p2pfw.cli.invocation import Invocation, Leaf
@@ -37,9 +38,7 @@ def import_(invocation: Invocation, /, file: str, name: str | None, local_only: 
         first = source.read(_SNIFFED)
         terms = {**said, "format": name or sniff(first), "local_only": int(local_only) or None}
         target = f"/v1/import{query(terms)}"
-        pieces = _pieces(first, source)
-        if sys.stderr.isatty() and not invocation.quiet:
-            pieces = _watched(pieces, source)
+        pieces = _watched(invocation, _pieces(first, source), source)
         with invocation.stream("POST", target, pieces, Content_Type="text/plain") as exchange:
             _follow(invocation, exchange.lines())
 
@@ -72,17 +71,20 @@ def _pieces(first: bytes, source: BinaryIO) -> Iterator[bytes]:
         yield piece
 
 
-def _watched(pieces: Iterator[bytes], source: BinaryIO) -> Iterator[bytes]:
-    """The same, with a bar on stderr; of unknown length where the source is a pipe."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    found = os.fstat(source.fileno())
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("sending", total=found.st_size if stat.S_ISREG(found.st_mode) else None)
+def _watched(invocation: Invocation, pieces: Iterator[bytes], source: BinaryIO) -> Iterator[bytes]:
+    """The same, with a bar; of unknown length where the source is a pipe."""
+    with bar(invocation, "sending", _size(source)) as advance:
         for piece in pieces:
             yield piece
-            progress.advance(task, len(piece))
+            advance(len(piece))
+
+
+def _size(source: BinaryIO) -> int | None:
+    try:
+        found = os.fstat(source.fileno())
+    except OSError:  # no file of the system's
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _follow(invocation: Invocation, lines: Iterator[bytes]) -> None:

@@ -1,10 +1,15 @@
 """feed list, add, remove, test, refresh."""
 
 import json
+import sys
+import threading
 from pathlib import Path
+
+import pytest
 
 from p2pfw import schema
 from tests.cli.samples import at
+from tests.cli.terminal import at_terminal
 
 
 def view(name="drop", **more):
@@ -81,3 +86,60 @@ def test_refreshing_one_or_all(node, p2pfw):
     done = p2pfw("feed", "refresh")
     assert (done.code, "b: 1,234 entries" in done.out) == (1, True)
     assert p2pfw("feed", "refresh", "--accept").code == 2
+
+
+COMMANDS = [
+    pytest.param(["add", "drop", "--url", "https://e.org/"], "/v1/feeds", "fetching drop", id="add"),
+    pytest.param(["refresh", "drop"], "/v1/feeds/drop", "fetching drop", id="refresh"),
+    pytest.param(["refresh"], "/v1/feeds/drop", "fetching drop (2 of 2)", id="refresh all"),
+    pytest.param(["test", "https://e.org/"], "/v1/test-feed", "fetching the list", id="test"),
+]
+
+
+@pytest.fixture
+def slow(node):
+    """The node fetches until it is let go."""
+    let_go = threading.Event()
+    tested = schema.FeedTest(accepted=True, entries=1, added=1, removed=0, left_out={}, unreadable=[], date=at())
+
+    def fetched(answer):
+        def rule(_):
+            let_go.wait()
+            return 200, answer
+
+        return rule
+
+    node.answer("GET", "/v1/feeds", schema.FeedList(feeds=[view("a"), view()]))
+    node.answer("POST", "/v1/feeds/a", view("a"))
+    for path in ("/v1/feeds", "/v1/feeds/drop"):
+        node.answer_by("POST", path, fetched(view()))
+    node.answer_by("POST", "/v1/test-feed", fetched(tested))
+    yield let_go
+    let_go.set()
+
+
+@pytest.mark.parametrize(("command", "path", "words"), COMMANDS)
+def test_a_bar_shows_that_a_list_is_being_fetched(node, slow, command, path, words):
+    """On the terminal while the node fetches, and taken away before the result; stdout has the result alone."""
+    with at_terminal([sys.executable, "-m", "p2pfw", "--socket", str(node.path), "feed", *command]) as terminal:
+        terminal.shows(words)
+        slow.set()
+        seen, out = terminal.rest()
+
+    assert seen.rstrip().endswith("\x1b[2K")  # the line of the bar, erased
+    assert "entries" in out
+    assert "fetching" not in out
+    assert "\x1b" not in out
+    assert node.last.path == path
+
+
+@pytest.mark.parametrize(("command", "path", "words"), COMMANDS)
+def test_no_bar_where_nobody_looks(node, slow, p2pfw, command, path, words):
+    """In a log a bar is noise; with --quiet it was not wanted."""
+    slow.set()
+    done = p2pfw("feed", *command)
+    assert (done.code, done.err) == (0, "")
+    assert node.last.path == path
+
+    with at_terminal([sys.executable, "-m", "p2pfw", "-q", "--socket", str(node.path), "feed", *command]) as terminal:
+        assert terminal.rest()[0] == ""
