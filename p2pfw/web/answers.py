@@ -1,6 +1,5 @@
-"""Answers as they go out: JSON, kept bytes, streams. None of them waits for ever for a client that does not read."""
+"""Answers as they go out: JSON, kept bytes, streams. Whoever does not take them is cut off by the server."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
@@ -12,8 +11,6 @@ from p2pfw.web.problems import SAFE_HEADERS
 
 log = logging.getLogger(__name__)
 
-STALL_SECONDS: Final = 30.0
-"""A client that takes nothing for so long is cut off."""
 PIECE: Final = 64 << 10
 """Bytes of an answer that is sent at once."""
 _ENCODER: Final = msgspec.json.Encoder()
@@ -38,7 +35,7 @@ def line(value: object) -> bytes:
 async def kept_answer(
     request: web.BaseRequest, parts: Sequence[bytes], headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    """Bytes that are kept for many, sent part by part; the client must take each within STALL_SECONDS."""
+    """Bytes that are kept for many, sent part by part."""
     size = sum(map(len, parts))
     if size <= PIECE:
         return web.Response(body=b"".join(parts), headers={**SAFE_HEADERS, **headers})
@@ -63,14 +60,8 @@ class Stream:
         await self.response.prepare(self._request)
 
     async def write(self, data: bytes) -> None:
-        """ConnectionResetError when the client is gone, or has stalled."""
-        try:
-            async with asyncio.timeout(STALL_SECONDS):
-                await self.response.write(data)
-        except TimeoutError:
-            log.warning("client stalled", extra={"path": self._request.path[:200], "client": self._request.remote})
-            cut_off(self._request)
-            raise ConnectionResetError("the client does not read") from None
+        """ConnectionResetError when the client is gone, or was cut off because it takes nothing (see server)."""
+        await self.response.write(data)
 
 
 def stream_of(request: web.BaseRequest, content_type: str) -> Stream:

@@ -1,14 +1,15 @@
 """aiohttp's server with bounds: connections, header sizes, idle time; and its own errors as problems.
 
 The low-level server is used, without aiohttp's application: routes, methods, bodies and errors have one way through
-p2pfw.web.dispatch. A connection that sends half a header, or nothing, is closed when it has been idle for too long.
+p2pfw.web.dispatch. A connection that sends half a header, or nothing, is closed when it has been idle for too long; one
+that does not take its answers is cut off, whoever writes them, and also when it was closed in between.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -21,6 +22,10 @@ MAX_CONNECTIONS: Final = 256
 """A door; each door counts for itself, so that a crowd on TCP does not close the operator's socket."""
 IDLE_SECONDS: Final = 30.0
 """Until the header of a request has to be there, on a new connection and between requests."""
+STALL_SECONDS: Final = 30.0
+"""For a client to take what was written, before it is cut off."""
+FULL_SECONDS: Final = 60.0
+"""Between two lines in the log that connections are refused: a crowd must not fill the disk."""
 LINGER_SECONDS: Final = 2.0
 """For reading what a refused client still sends, so that it sees the refusal."""
 MAX_LINE: Final = 8_190
@@ -32,6 +37,44 @@ RequestHandler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 class Protocol(web.RequestHandler):
     """One connection."""
+
+    door: "Server"
+    _stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Refuse one too many by closing it at once: an answer would cost what there is not."""
+        out = cast("asyncio.Transport", transport)
+        if not self.door.has_room():
+            out.abort()
+            return
+        # So writing is paused as long as there is anything that the client has not taken.
+        out.set_write_buffer_limits(high=1, low=0)
+        super().connection_made(transport)
+
+    def pause_writing(self) -> None:
+        """The client has not taken all."""
+        super().pause_writing()
+        self._stalled = self._loop.call_later(STALL_SECONDS, self._cut_off)
+
+    def resume_writing(self) -> None:
+        """It has."""
+        super().resume_writing()
+        self._take_heart()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Also of one that was never let in."""
+        super().connection_lost(exc)
+        self._take_heart()
+
+    def _take_heart(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _cut_off(self) -> None:
+        if self.transport is not None:
+            log.warning("client stalled", extra={"client": str(self.transport.get_extra_info("peername"))})
+            self.transport.abort()
 
     def handle_error(
         self,
@@ -63,10 +106,11 @@ class Server(web.Server):
     """One door's connections."""
 
     protocol: ClassVar[type[Protocol]] = Protocol
+    _told = float("-inf")
 
     def __call__(self) -> Protocol:
         """Make a connection's protocol."""
-        return self.protocol(
+        made = self.protocol(
             self,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=IDLE_SECONDS,
@@ -77,10 +121,15 @@ class Server(web.Server):
             auto_decompress=False,
             access_log=None,  # type: ignore[arg-type]  # off; its own runner passes the same
         )
+        made.door = self
+        return made
 
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Refuse one too many by closing it at once: an answer would cost what there is not."""
-        super().connection_made(handler, transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            log.warning("connection refused", extra={"reason": f"{MAX_CONNECTIONS} are open"})
-            transport.abort()
+    def has_room(self) -> bool:
+        """For one connection more; says so in the log when there is none, but not each time."""
+        if len(self.connections) < MAX_CONNECTIONS:
+            return True
+        now = asyncio.get_running_loop().time()
+        if now >= self._told + FULL_SECONDS:
+            self._told = now
+            log.warning("connections refused", extra={"reason": f"{MAX_CONNECTIONS} are open"})
+        return False

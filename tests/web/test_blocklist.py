@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from p2pfw.core.aggregate import aggregate
 from p2pfw.core.prefix import Prefix, key_text
 from p2pfw.formats import Merging
-from p2pfw.web import answers, rendering
+from p2pfw.web import answers, rendering, server
 from p2pfw.web.reading import accepts_gzip, matches, preferred
 from p2pfw.web.rendering import Renderer, Variant
 from tests.web.fake_operations import NOW, Block, FakeOperations
@@ -392,7 +392,7 @@ async def test_a_long_list_arrives_whole(served: Served):
 
 async def test_a_client_that_does_not_read_is_cut_off(served: Served, monkeypatch, caplog):
     """It holds its connection and its buffer only for so long."""
-    monkeypatch.setattr(answers, "STALL_SECONDS", 0.05)
+    monkeypatch.setattr(server, "STALL_SECONDS", 0.05)
     served.operations.fill(100_000)
     reader, writer = await served.connect()
     writer.transport.pause_reading()

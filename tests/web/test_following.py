@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from p2pfw.web import answers, following
+from p2pfw.web import following, server
 from tests.web.serving import Served, eventually, serving
 
 SSE = b"GET /v1/events%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
@@ -117,7 +117,7 @@ async def test_followers_are_bounded(served: Served, monkeypatch):
 
 async def test_a_follower_that_does_not_read_is_cut_off(served: Served, monkeypatch, caplog):
     """Its events are not kept for it."""
-    monkeypatch.setattr(answers, "STALL_SECONDS", 0.05)
+    monkeypatch.setattr(server, "STALL_SECONDS", 0.05)
     _, writer = await served.connect()
     writer.transport.pause_reading()
     writer.write(SSE % (b"", b""))

@@ -1,6 +1,7 @@
 """What aiohttp would answer by itself, and what bounds a connection."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -73,9 +74,18 @@ async def test_half_a_header_does_not_hold_a_connection(tmp_path, monkeypatch, s
     assert answered.count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n")
 
 
+async def test_short_answers_that_nobody_reads_hold_nothing(tmp_path, monkeypatch):
+    """Asked for without end, one behind the other."""
+    monkeypatch.setattr(server, "STALL_SECONDS", 0.05)
+    async with serving(tmp_path) as served:
+        _, writer = await served.connect()
+        with pytest.raises(ConnectionError):
+            await _ask_for_ever(writer)
+
+
 @pytest.mark.parametrize("socket", [True, False])
-async def test_connections_are_bounded_a_door(tmp_path, monkeypatch, socket: bool):
-    """One too many is closed at once; the other door is not affected."""
+async def test_connections_are_bounded_a_door(tmp_path, monkeypatch, caplog, socket: bool):
+    """One too many is closed at once, with one line for all of them; the other door is not affected."""
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
     async with serving(tmp_path) as served:
         crowd = [await served.connect(socket=socket) for _ in range(5)]
@@ -86,6 +96,8 @@ async def test_connections_are_bounded_a_door(tmp_path, monkeypatch, socket: boo
 
         assert ends == [True, True]
         assert other.status == 200
+    gc.collect()  # a task that failed unseen says so when it goes
+    assert [one.getMessage() for one in caplog.records if one.levelname != "INFO"] == ["connections refused"]
 
 
 async def test_room_is_made_when_one_goes(tmp_path, monkeypatch):
@@ -132,6 +144,12 @@ async def test_a_handler_that_fails_in_aiohttp_itself_tells_nothing(served: Serv
     assert answer.status == 500
     assert b"secret" not in answer.body
     assert "secret" in caplog.text
+
+
+async def _ask_for_ever(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write((ASK + b"\r\n") * 1_000)
+        await writer.drain()
 
 
 async def _end(reader: asyncio.StreamReader) -> bool:
