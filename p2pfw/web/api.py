@@ -103,7 +103,7 @@ class Api:
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """CrowdSec's bouncers have paths, keys and errors of their own."""
-        door = self._bouncers if request.path in PATHS else self._dispatcher
+        door = self._bouncers if request.rel_url.raw_path in PATHS else self._dispatcher
         return await door.serve(request)
 
 

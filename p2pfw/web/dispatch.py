@@ -1,6 +1,7 @@
 """From a request to its route, through the gate, to the handler, to an answer: the one way through the API.
 
-Paths are compared decoded, so that a prefix in a path may carry its slash as it is or as %2F. Whatever is raised
+What is an argument in a path is decoded, so that a prefix may carry its slash as it is or as %2F; all else has one
+spelling, so that whoever stands in front and looks at paths sees what is meant. Whatever is raised
 before an answer began becomes a problem; what is raised within one cuts the connection, because half a list that ends
 properly would be taken for a whole one.
 """
@@ -61,7 +62,7 @@ class Dispatcher:
         return await answers.at_the_edge(request, self._answer(request), problems.answer_to)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        methods, argument = self._find(request.path)
+        methods, argument = self._find(request.path, request.rel_url.raw_path)
         found = methods.get(request.method)
         if found is None:
             allowed = ", ".join(sorted(methods))
@@ -87,13 +88,13 @@ class Dispatcher:
         place = (call.caller.name, call.request.method, call.request.path_qs, key)
         return await self._repeats.once(place, body, lambda: found.handler(replace(call, sent=body)))
 
-    def _find(self, path: str) -> tuple[dict[str, _Found], str]:
-        """(route by method, argument); Refusal 404."""
-        methods = self._fixed.get(path)
+    def _find(self, path: str, sent: str) -> tuple[dict[str, _Found], str]:
+        """(route by method, argument) of a path, decoded and as it was sent; Refusal 404."""
+        methods = self._fixed.get(sent)
         if methods is not None:
             return methods, ""
         for base, methods in self._open.items():
-            if path.startswith(base) and len(base) < len(path) <= len(base) + MAX_ARGUMENT:
+            if sent.startswith(base) and len(base) < len(path) <= len(base) + MAX_ARGUMENT:
                 return methods, path[len(base) :]
         raise Refusal(404, f"there is nothing at {path[:200]!r}", hint="/v1/openapi.json lists what there is")
 

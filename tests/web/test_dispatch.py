@@ -83,7 +83,21 @@ async def test_what_is_no_prefix_says_so(served: Served, path: str, status: int,
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/", "/v1/status/", "/V1/status", "//v1/status", "/v1/peers/", "/x%0d%0aSet-Cookie:a"]
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/status/",
+        "/V1/status",
+        "//v1/status",
+        "/v1/peers/",
+        "/x%0d%0aSet-Cookie:a",
+        "/v1%2Fstatus",
+        "/v1/%73tatus",
+        "/v1/why%2F203.0.113.9",
+        "/v1%2fdecisions",
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "BREW"])
 async def test_there_is_nothing_elsewhere(served: Served, method: str, path: str):
