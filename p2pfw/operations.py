@@ -413,8 +413,8 @@ class RuleOperations(Protocol):
         """
         ...
 
-    async def drop_rule(self, rule: LocalRule, caller: Caller, *, wait: bool = False) -> bool:
-        """Take it out; False when there was none."""
+    async def drop_rule(self, rule: LocalRule, caller: Caller, *, wait: bool = False) -> str | None:
+        """Take it out; None when there was none. With `wait`: why the kernel still has it, "" when it has not."""
         ...
 
     async def local_rules(self) -> list[RuleView]:

@@ -77,16 +77,18 @@ class LocalRules:
         problem = await self._followed(wait=wait)
         return problem or (self._enforcing.local.refused.get(rule, "") if wait else "")
 
-    async def drop_rule(self, rule: LocalRule, caller: Caller, *, wait: bool = False) -> bool:
+    async def drop_rule(self, rule: LocalRule, caller: Caller, *, wait: bool = False) -> str | None:
         """See operations.RuleOperations."""
         async with self._editing:
-            if rule not in self._rules:
-                return False
-            await self._store.commit(_drop(rule))
-            del self._rules[rule]
-        self._events.tell("rule-gone", reason=str(rule), by=caller.name)
-        await self._followed(wait=wait)
-        return True
+            there = rule in self._rules
+            if there:
+                await self._store.commit(_drop(rule))
+                del self._rules[rule]
+                self._events.tell("rule-gone", reason=str(rule), by=caller.name)
+        if not there and not self._enforcing.local.error:
+            return None
+        # Who asks again because the kernel did not follow is not told that there was none.
+        return await self._followed(wait=wait) if there or wait else None
 
     async def local_rules(self) -> list[RuleView]:
         """See operations.RuleOperations."""

@@ -39,13 +39,15 @@ class Unblocking:
         await self._forget(key, standing, local)
         self._judging.dirty([key])
         self._events.tell("unblock", prefix=key_text(key), by=caller.name, pardoned=bool(others))
+        problem = ""
         if self._enforcing.mode is Mode.ENFORCE:
-            await self._enforcing.settle(self._judging.ticket)
+            problem = await self._enforcing.settle(self._judging.ticket)
         return schema.UnblockAnswer(
             prefix=key_text(key),
             retracted=own,
             pardoned=bool(others),
             still_blocked_by=self._still(key),
+            not_removed=problem if self._domain.adoption.until(key) is None else "",
             hint=self._hint(key),
         )
 

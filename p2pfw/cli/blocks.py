@@ -39,7 +39,7 @@ def block(invocation: Invocation, /, prefixes: tuple[str, ...], language: str | 
         from p2pfw.cli.show import changes
 
         changes.block(invocation.printer, body)
-    return _waited(body) if said["wait"] else Exit.OK
+    return _done(body, "not_installed", "recorded, but not in the kernel") if said["wait"] else Exit.OK
 
 
 def _stream(invocation: Invocation, said: dict[str, object], language: str) -> int:
@@ -50,21 +50,21 @@ def _stream(invocation: Invocation, said: dict[str, object], language: str) -> i
     return stream(invocation, said, language)
 
 
-def _waited(body: bytes) -> int:
-    """With --wait: 0 only when the kernel has it, or this node just observes."""
+def _done(body: bytes, missing: str, text: str) -> int:
+    """0 only when the kernel follows, or this node just observes."""
     import json
 
-    missing = json.loads(body).get("not_installed")
-    if not missing:
+    why = json.loads(body).get(missing)
+    if not why:
         return Exit.OK
-    raise CommandError(f"recorded, but not in the kernel: {missing}", code=Exit.NO, hint="p2pfw doctor")
+    raise CommandError(f"{text}: {why}", code=Exit.NO, hint="p2pfw doctor")
 
 
 @click.command(cls=Leaf)
 @click.argument("prefix")
 @click.option("--own", is_flag=True, help="Only this node's own block; not what the rest of the fleet says.")
 @click.pass_obj
-def unblock(invocation: Invocation, prefix: str, own: bool) -> None:  # noqa: FBT001
+def unblock(invocation: Invocation, prefix: str, own: bool) -> int:  # noqa: FBT001
     """Take a block back, everywhere in the fleet, and say who else still has it blocked."""
     target = f"/v1/blocks/{quoted(prefix)}{query({'scope': 'own' if own else 'owner'})}"
     body = invocation.call("DELETE", target)
@@ -72,6 +72,7 @@ def unblock(invocation: Invocation, prefix: str, own: bool) -> None:  # noqa: FB
         from p2pfw.cli.show import changes
 
         changes.unblock(invocation.printer, body)
+    return _done(body, "not_removed", "taken back, but the kernel may still drop it")
 
 
 @click.command(cls=Leaf)

@@ -62,6 +62,8 @@ class UnblockAnswer(Frozen, frozen=True, kw_only=True):
     """The fleet's statements were taken back."""
     still_blocked_by: list[str] = []
     """Names of owners or feeds because of whom it is still adopted here."""
+    not_removed: str = ""
+    """Why the kernel may still drop what is adopted no more; it is tried again."""
     hint: str = ""
 
 

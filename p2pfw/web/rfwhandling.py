@@ -151,18 +151,27 @@ class Handling:
                 note = await self._unblock(Prefix(ordered.blocked), caller)
             elif ordered.allowed is not None:
                 await self._operations.disallow(Prefix(ordered.allowed), caller)
-            elif not await self._rules.drop_rule(ordered.rule, caller, wait=directives.wait):
-                note = "there was none"
-            elif not directives.wait:
-                state = "recorded"
+            else:
+                state, note = await self._drop(ordered, caller, wait=directives.wait)
         except NotFoundError:
             note = "there was none"
         return Done(modify="delete", rule=row_of(ordered.rule), state=state, note=note)
+
+    async def _drop(self, ordered: Ordered, caller: Caller, *, wait: bool) -> tuple[str, str]:
+        """(state, note)."""
+        problem = await self._rules.drop_rule(ordered.rule, caller, wait=wait)
+        if problem is None:
+            return "removed", "there was none"
+        if problem and self._enforces():
+            raise _still_there(problem)
+        return "removed" if wait else "recorded", ""
 
     async def _unblock(self, prefix: Prefix, caller: Caller) -> str:
         """What is announced is taken back from the fleet, what was not from this machine."""
         scope = "owner" if self._settings.announce else "own"
         answer = await self._operations.unblock(prefix, scope, caller)
+        if answer.not_removed:
+            raise _still_there(answer.not_removed)
         others = ", ".join(answer.still_blocked_by)
         return f"still blocked by {others}" if others else ""
 
@@ -175,6 +184,10 @@ def error_text(error: InputError) -> str:
     if isinstance(error, ConflictError):
         return f"Ignoring the request conflicting with the whitelist: {error}"
     return str(error)
+
+
+def _still_there(problem: str) -> FirewallError:
+    return FirewallError(f"taken out, but the kernel may still have it: {problem}")
 
 
 def _not_followed(problem: str) -> FirewallError:

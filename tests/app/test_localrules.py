@@ -43,8 +43,8 @@ async def test_a_rule_is_in_the_kernel_and_over_a_crash():
     await a.restart(crash=True)
     await a.beside(a.node.enforcing.settle(a.node.enforcing.local_changed()))
     assert a.firewall.rules == [rule("198.51.100.0/24", Target.DROP), rule()]
-    assert await a.beside(a.node.rules.drop_rule(rule(), CALLER, wait=True))
-    assert not await a.beside(a.node.rules.drop_rule(rule(), CALLER))
+    assert await a.beside(a.node.rules.drop_rule(rule(), CALLER, wait=True)) == ""
+    assert await a.beside(a.node.rules.drop_rule(rule(), CALLER)) is None
     assert a.firewall.rules == [rule("198.51.100.0/24", Target.DROP)]
 
 
@@ -83,6 +83,20 @@ async def test_the_kernel_is_told_when_to_let_go_of_each():
     lasting = rule("198.51.100.7").source
     assert localrules.WEEK <= ends[lasting] - now <= 2 * localrules.WEEK
     assert later == {lasting: ends[lasting] + localrules.WEEK}
+
+
+async def test_a_rule_that_the_kernel_keeps_is_not_gone():
+    """Who waits is told why, also who asks again; and once the kernel follows, there is none."""
+    world, a = await one()
+    await put(a, rule())
+    a.firewall.local_errors = [FirewallError("xtables is locked")] * 2
+
+    assert await a.beside(a.node.rules.drop_rule(rule(), CALLER, wait=True)) == "xtables is locked"
+    assert await a.beside(a.node.rules.drop_rule(rule(), CALLER, wait=True)) == "xtables is locked"
+    assert a.firewall.rules == [rule()]
+    await world.advance(seconds=40)
+    assert a.firewall.rules == []
+    assert await a.beside(a.node.rules.drop_rule(rule(), CALLER, wait=True)) is None
 
 
 async def test_in_observe_mode_it_is_kept_and_not_installed():

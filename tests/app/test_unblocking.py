@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from p2pfw.errors import NotFoundError
+from p2pfw.errors import FirewallError, NotFoundError
 from p2pfw.rows import IntentionRow, LocalRow
 from tests.app.fakes import START
 from tests.app.world import Running, World, key
@@ -34,6 +34,22 @@ async def test_an_unblock_is_heard_everywhere():
     assert (answer.retracted, answer.pardoned, answer.still_blocked_by) == (True, False, [])
     assert not any(one.adopts(BAD) for one in (a, b, c))
     assert a.store.rows(IntentionRow) == []
+
+
+async def test_what_the_kernel_still_drops_is_not_removed():
+    """Taken back and gossiped; why its packets are still dropped is in the answer, and it is tried again."""
+    world = World()
+    a = await world.node("a", enforce=True)
+    await a.beside(a.block(BAD, wait=True))
+    a.firewall.fail(*[FirewallError("ipset: no luck")] * 3)
+    answer = await a.beside(a.unblock(BAD))
+
+    assert (answer.retracted, answer.not_removed) == (True, "ipset: no luck")
+    assert a.drops(BAD)
+    a.firewall.errors.clear()
+    world.clock.pass_time(60)
+    await a.node.enforcing.step()
+    assert not a.drops(BAD)
 
 
 async def test_what_was_never_blocked_cannot_be_unblocked():

@@ -144,6 +144,17 @@ def test_unblock_says_what_was_done_and_who_still_blocks(node, p2pfw, own, scope
     assert p2pfw("--plain", "unblock", "203.0.113.0/24").out == "203.0.113.0/24\t1\t1\thelios\n"
 
 
+def test_unblock_fails_while_the_kernel_still_drops_it(node, p2pfw):
+    """Taken back is not open again, and the exit code says so."""
+    answer = schema.UnblockAnswer(prefix="203.0.113.9/32", retracted=True, pardoned=False, not_removed="no ipset")
+    node.answer("DELETE", "/v1/blocks/203.0.113.9", answer)
+
+    done = p2pfw("-q", "unblock", "203.0.113.9")
+
+    assert done.code == 1
+    assert "the kernel may still drop it: no ipset" in done.err
+
+
 def test_unblock_of_what_nobody_blocked_is_no(node, p2pfw):
     """Exit 1."""
     node.refuse("DELETE", "/v1/blocks/203.0.113.9", 404, "203.0.113.9 was not blocked")

@@ -293,7 +293,11 @@ class FakeOperations:
         self._tell("unblock", str(prefix))
         self.scopes.append(scope)
         return schema.UnblockAnswer(
-            prefix=str(prefix), retracted=True, pardoned=scope == "owner", still_blocked_by=self.still
+            prefix=str(prefix),
+            retracted=True,
+            pardoned=scope == "owner",
+            still_blocked_by=self.still,
+            not_removed=self.unfollowed,
         )
 
     async def import_blocks(

@@ -33,10 +33,12 @@ class FakeRules:
             self.rules = {rule: RuleView(rule=rule, until=until, installed=not self.unfollowed), **self.rules}
         return self.unfollowed if wait else ""
 
-    async def drop_rule(self, rule: LocalRule, caller: Caller, *, wait: bool = False) -> bool:
+    async def drop_rule(self, rule: LocalRule, caller: Caller, *, wait: bool = False) -> str | None:
         self.callers.append(caller)
         self.waited.append(wait)
-        return self.rules.pop(rule, None) is not None
+        if self.rules.pop(rule, None) is None:
+            return None
+        return self.unfollowed if wait else ""
 
     async def local_rules(self) -> list[RuleView]:
         return list(self.rules.values())

@@ -267,6 +267,19 @@ async def test_wait_waits_for_the_kernel_and_says_when_it_does_not_follow():
     assert [(one.status, one.body) for one in failed] == [(503, words)] * 2
 
 
+async def test_what_the_kernel_still_has_is_not_removed():
+    """Taken out of the node's book and still in force is no success for who waits, nor for who unblocks."""
+    async with serving_rfw() as served:
+        served.operations.mode = "enforce"
+        for path in ("/drop/input/any/198.51.100.8", "/drop/output/any/198.51.100.8"):
+            await served.ask("PUT", path)
+        served.operations.unfollowed = served.rules.unfollowed = "the kernel is on holiday"
+        failed = [await served.ask("DELETE", f"/drop/{way}/any/198.51.100.8?wait=true") for way in ("input", "output")]
+
+    words = "ERROR: taken out, but the kernel may still have it: the kernel is on holiday\r\n"
+    assert [(one.status, one.body) for one in failed] == [(503, words)] * 2
+
+
 async def test_trouble_of_the_node_is_no_success():
     """The disk is full: rfw answered 200 for ever after its worker had died."""
     async with serving_rfw() as served:
