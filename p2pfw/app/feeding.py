@@ -6,7 +6,6 @@ does. Nobody waits for a feed: each failure is state with its remedy (`lines`), 
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -24,6 +23,7 @@ from p2pfw.app.feedlists import (
     unpack,
     whitelist_source,
 )
+from p2pfw.app.feedtelling import FeedTelling, health_of
 from p2pfw.app.kit import Kit
 from p2pfw.config import Feed, Format
 from p2pfw.core.carving import CarvedList, Holes
@@ -35,16 +35,12 @@ from p2pfw.errors import FeedError, InputError, NotAcceptableError, StoreError
 from p2pfw.ports import FeedSource, Fetched, NotModified
 from p2pfw.rows import Drop, FeedRow, Put
 
-log = logging.getLogger(__name__)
-
 JITTER: Final = 0.1
 """Share of the interval that is added by chance: a thousand nodes must not ask at the same second."""
 FIRST_RETRY: Final = 300.0
 """Seconds after a first failure; then up to three times as long each time, and never longer than the interval."""
 AT_ONCE: Final = 4
 """Feeds that are fetched at the same time: each may take max_bytes of memory."""
-ENDING: Final = 4
-"""Health says so when less than one part of so many is left of max_age."""
 LONGEST_NAP: Final = 3_600.0
 HOUR: Final = 3_600.0
 
@@ -53,7 +49,7 @@ class Feeding:
     """The operator's feeds. `chance` gives numbers in [0, 1)."""
 
     def __init__(self, kit: Kit, source: FeedSource, chance: Callable[[], float]) -> None:
-        self._domain, self._judging, self._events = kit.domain, kit.judging, kit.events
+        self._domain, self._judging, self._telling = kit.domain, kit.judging, FeedTelling(kit.events)
         self._store, self._clock = kit.store, kit.clock
         self._source, self._chance = source, chance
         self._feeds: dict[str, Subscription] = {}
@@ -192,7 +188,7 @@ class Feeding:
             trouble = Trouble(code="feed-fetch", text=f"not kept: {error}")
         finally:
             one.busy = False
-        self._tell(one, trouble)
+        self._telling.attempted(one, trouble)
         one.trouble = trouble
         self._schedule(one, retry_after)
         self._wake.set()
@@ -244,7 +240,7 @@ class Feeding:
         if found is not None:
             before = len(one.listed)
             one.listed, one.dropped = self._listed(one.feed, found.keys), found.dropped
-            self._tell_list(one, before)
+            self._telling.taken_in(one, before)
         self._judging.dirty(self._say(one))
 
     def _is_wanted(self, one: Subscription, source: str) -> bool:
@@ -306,23 +302,7 @@ class Feeding:
         finally:
             self._wake.clear()
 
-    # --- telling ---------------------------------------------------------------------------------------------------
-
-    def _tell_list(self, one: Subscription, before: int) -> None:
-        left_out = ", ".join(f"{count} left out: {why}" for why, count in sorted(one.dropped.items()))
-        name, entries, cut = one.feed.name, len(one.listed), one.listed.carved
-        self._events.tell("feed", reason=left_out, feed=name, entries=entries, before=before, cut=cut)
-        facts = {"feed": name, "entries": entries, "before": before, "cut": cut, "left_out": dict(one.dropped)}
-        log.info("feed taken in", extra=facts)
-
-    def _tell(self, one: Subscription, trouble: Trouble | None) -> None:
-        """Each trouble once, and that it is over."""
-        if trouble is not None and trouble != one.trouble:
-            self._events.tell("feed-failed", reason=trouble.text, feed=one.feed.name)
-            log.error("feed not taken in", extra={"feed": one.feed.name, "error": trouble.text})
-        elif trouble is None and one.trouble is not None:
-            self._events.tell("feed-recovered", feed=one.feed.name)
-            log.info("feed recovered", extra={"feed": one.feed.name})
+    # --- asking -----------------------------------------------------------------------------------------------------
 
     def find(self, name: str) -> Subscription | None:
         """By its name."""
@@ -338,25 +318,9 @@ class Feeding:
 
     def lines(self) -> Iterator[schema.HealthLine]:
         """What the operator should know of feeds."""
+        now, monotonic = self._domain.now(), self._clock.monotonic()
         for one in self._feeds.values():
-            yield from self._lines_of(one)
+            yield from health_of(one, now, monotonic)
             if one.feed.announce:
                 text = f"feed {one.feed.name}: announcing feeds is not done yet: its entries stay on this machine"
                 yield schema.HealthLine(level="warning", code="feed-announce", text=text)
-
-    def _lines_of(self, one: Subscription) -> Iterator[schema.HealthLine]:
-        name, now = one.feed.name, self._domain.now()
-        counts = now < one.until
-        if one.trouble is not None:
-            held = f"the {len(one.listed)} entries of {short_duration(now - one.fetched)} ago still count"
-            text = f"feed {name}: {one.trouble.text}; {held if counts else 'nothing of it is blocked'}"
-            wait = short_duration(max(1.0, one.when - self._clock.monotonic()))
-            remedy = one.trouble.remedy or f"it is tried again in {wait}"
-            level = "warning" if counts else "error"
-            yield schema.HealthLine(level=level, code=one.trouble.code, text=text, remedy=remedy)  # type: ignore[arg-type]  # the two words above
-        elif one.fetched and one.until - now < one.feed.max_age / ENDING:
-            end = f"it counts no more in {short_duration(one.until - now)}" if counts else "it counts no more"
-            text = f"feed {name}: its content is {short_duration(now - one.date)} old by its own date; {end}"
-            remedy = f"its publisher may have stopped; raise feed.{name}.max_age if it rarely changes"
-            level = "warning" if counts else "error"
-            yield schema.HealthLine(level=level, code="feed-stale", text=text, remedy=remedy)  # type: ignore[arg-type]  # as above
