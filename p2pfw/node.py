@@ -231,6 +231,7 @@ class Node:
             unblocking=node.unblocking,
             importing=node.importing,
             renewing=node.renewing,
+            repeating=node.repeating,
             whitelisting=node.whitelisting,
             peers_desk=node.peers,
             joining=node.joining,

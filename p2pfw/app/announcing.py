@@ -123,7 +123,7 @@ class Announcing:
         async with self.order:
             waiting = {key: wish for key in keys if (wish := self.waiting.get(key))}
             ends = {key: end for key in keys if (end := self._book.own_end(key)) is not None}
-            drafts = [*self._retractions(ends), *_pardons(keys, pardon)]
+            drafts = [*retractions(ends, int(self._clock.now())), *_pardons(keys, pardon)]
             drops = [Drop(table=IntentionRow, identity=key) for key in keys]
             if drafts:
                 await self._originator.say(drafts, *drops, *writes)
@@ -239,14 +239,12 @@ class Announcing:
                 drafts.append(Statements(entries=entries, basis=basis, not_before=floor))
         return drafts
 
-    def _retractions(self, ends: dict[PrefixKey, int]) -> list[Statements]:
-        now = int(self._clock.now())
-        drafts = []
-        keys = sorted(ends)
-        for at in range(0, len(keys), MAX_ENTRIES):
-            entries = [_retract_entry(key, ends[key], now) for key in keys[at : at + MAX_ENTRIES]]
-            drafts.append(Statements(entries=entries))
-        return drafts
+
+def retractions(ends: Mapping[PrefixKey, int], now: int) -> Iterator[Statements]:
+    """RETRACTs of blocks that would have lasted until then, in announcements of 1,024."""
+    keys = sorted(ends)
+    for at in range(0, len(keys), MAX_ENTRIES):
+        yield Statements(entries=[_retract_entry(key, ends[key], now) for key in keys[at : at + MAX_ENTRIES]])
 
 
 def _retract_entry(key: PrefixKey, end: int, now: int) -> Entry:

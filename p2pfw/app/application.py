@@ -25,6 +25,7 @@ from p2pfw.app.owning import Owning
 from p2pfw.app.peers import PeerDesk
 from p2pfw.app.protecting import Protecting
 from p2pfw.app.renewing import Renewing
+from p2pfw.app.repeating import Repeating
 from p2pfw.app.terms import seconds_of
 from p2pfw.app.tokens import Tokens
 from p2pfw.app.trusting import Trusting
@@ -47,6 +48,7 @@ class Application:
     unblocking: Unblocking
     importing: Importing
     renewing: Renewing
+    repeating: Repeating
     whitelisting: Whitelisting
     peers_desk: PeerDesk
     joining: Desk
@@ -178,7 +180,7 @@ class Application:
     async def retract_all(self, caller: Caller) -> schema.RetractAnswer:
         """See operations."""
         self.welcome(caller)
-        announcements, prefixes = await self.renewing.retract_all()
+        announcements, prefixes = await self.renewing.retract_all(self.repeating.hush())
         self.event_ring.tell("retract-all", announcements=announcements, prefixes=prefixes, by=caller.name)
         return schema.RetractAnswer(announcements=announcements, prefixes=prefixes)
 

@@ -41,6 +41,7 @@ from p2pfw.app.peers import PeerDesk
 from p2pfw.app.protecting import Protecting
 from p2pfw.app.recording import Recording
 from p2pfw.app.renewing import Renewing
+from p2pfw.app.repeating import Repeating
 from p2pfw.app.scoring import Scoring
 from p2pfw.app.tokens import Tokens
 from p2pfw.app.trusting import Trusting
@@ -200,7 +201,8 @@ class Assembly:
         self.feeding = Feeding(kit, self.ports.feeds, self.ports.random.random)
         self.whitelisting = Whitelisting(kit, self.feeding.recut)
         self.feeding.whitelisted = self.whitelisting.changed
-        self.feed_desk = FeedDesk(kit, self.feeding, self.ports.feeds, {0, os.geteuid()})
+        self.repeating = Repeating(kit, self.feeding, self.announcing, self.originator)
+        self.feed_desk = FeedDesk(kit, self.feeding, self.repeating, self.ports.feeds, {0, os.geteuid()})
         self.blocking = Blocking(kit, self.announcing)
         self.ownblocks = OwnBlocks(kit, self.announcing)
         self.bouncing = Bouncing(self.domain)
@@ -216,7 +218,13 @@ class Assembly:
         )
         self.joining = JoinDesk(self.me, kit, self.invitations, self.peering, place)
         self.health = Health(domain=self.domain, enforcing=self.enforcing, memory_bytes=self.ports.memory_bytes)
-        self.health.complaints += [self.feeding.lines, self.chartering.lines, self.peers.trial_lines, self._surge_lines]
+        self.health.complaints += [
+            self.feeding.lines,
+            self.repeating.lines,
+            self.chartering.lines,
+            self.peers.trial_lines,
+            self._surge_lines,
+        ]
         self._tell(kit)
 
     def _tell(self, kit: Kit) -> None:

@@ -121,11 +121,21 @@ class Domain:
         return outcome if isinstance(outcome, Recorded) else None
 
     def own_block(self, key: PrefixKey, now: float) -> Statement | None:
-        """This node's own BLOCK that holds on a prefix. One `now` for a whole list makes it quick."""
+        """The operator's BLOCK that holds on a prefix, announced. One `now` for a whole list makes it quick."""
+        held = self._own_holding(key, now)
+        return held if held is not None and not held.repeats else None
+
+    def _own_holding(self, key: PrefixKey, now: float) -> Statement | None:
+        """This node's BLOCK that holds, the operator's or a feed's that is said on."""
         held = self.ledger.holding(key, self.me.node, now)
         if held is None or held.standing is not Standing.LIVE or held.action is not Action.BLOCK:
             return None
         return held
+
+    def repeats(self, key: PrefixKey) -> bool:
+        """True when what this node announces on it is a feed's word, and not its operator's."""
+        held = self._own_holding(key, self._clock.now())
+        return held is not None and held.repeats
 
     def own_end(self, key: PrefixKey) -> int | None:
         """Until when a RETRACT must live that takes back this node's blocks on it; None when there is none."""

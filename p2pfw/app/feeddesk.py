@@ -17,6 +17,7 @@ from p2pfw import schema
 from p2pfw.app.feeding import Feeding
 from p2pfw.app.feedlists import Subscription, digest, place_of, refused, source_of
 from p2pfw.app.kit import Kit
+from p2pfw.app.repeating import Repeating
 from p2pfw.config import Feed, read_feed
 from p2pfw.core.times import rfc3339
 from p2pfw.errors import ConfigError, ConflictError, FeedError, InputError, NotAcceptableError, NotFoundError
@@ -37,9 +38,11 @@ AT_ONCE: Final = 2
 class FeedDesk:
     """Implements operations.FeedOperations. `users`: who may name files, which are read with the node's rights."""
 
-    def __init__(self, kit: Kit, feeding: Feeding, source: FeedSource, users: Iterable[int]) -> None:
+    def __init__(
+        self, kit: Kit, feeding: Feeding, repeating: Repeating, source: FeedSource, users: Iterable[int]
+    ) -> None:
         self._domain, self._clock, self._store, self._events = kit.domain, kit.clock, kit.store, kit.events
-        self._feeding, self._source = feeding, source
+        self._feeding, self._repeating, self._source = feeding, repeating, source
         self._trusted = {f"socket:{user}" for user in users}
         self._configured: tuple[Feed, ...] = ()
         self._commanded: dict[str, dict[str, object]] = {}
@@ -91,12 +94,14 @@ class FeedDesk:
                 hint = f"take [feed.{name}] out there, then p2pfw config reload"
                 raise ConflictError(f"feed {name} is the configuration's", overlap="", field="name", hint=hint)
             await self._keep({one: values for one, values in self._commanded.items() if one != name})
+            await self._repeating.unhush(name)
             self._feeding.configure(self._all())
         self._events.tell("feed-removed", feed=name, by=caller.name)
 
     async def refresh_feed(self, name: str, request: schema.RefreshRequest) -> schema.FeedView:
         """See operations."""
         self._known(name)
+        await self._repeating.unhush(name)
         await self._feeding.fetch_now(name, accept=request.accept)
         return self.feed(name)
 
@@ -176,6 +181,7 @@ class FeedDesk:
             source="configuration" if feed in self._configured else "command",
             entries=len(one.listed),
             cut=one.listed.carved,
+            announced=self._repeating.announced(feed.name),
             left_out=dict(one.dropped),
             fetched=rfc3339(one.fetched) if one.fetched else None,
             date=rfc3339(one.date) if one.fetched else None,

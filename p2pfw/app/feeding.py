@@ -58,6 +58,8 @@ class Feeding:
         self._places = asyncio.Semaphore(AT_ONCE)
         self.whitelisted: Callable[[Iterable[PrefixKey]], None] = lambda _: None
         """Told which prefixes a warning list put on the whitelist or took off."""
+        self.said: Callable[[], None] = lambda: None
+        """Told that a feed says something else, or came, or went."""
 
     # --- what is configured ----------------------------------------------------------------------------------------
 
@@ -92,6 +94,7 @@ class Feeding:
         self._store.post(Drop(table=FeedRow, identity=name))
         self._judging.dirty(list(self._domain.local.drop_feed(name)))
         self.whitelisted(self._domain.whitelist.replace(whitelist_source(one.feed), []))
+        self.said()
 
     def _reconfigure(self, feed: Feed) -> None:
         one = self._feeds.get(feed.name)
@@ -103,6 +106,7 @@ class Feeding:
         elif one.feed != feed or feed.file is not None:
             one.feed, one.delay = feed, 0.0
             one.due, one.again = self._clock.monotonic(), one.busy
+            self.said()
             if one.fetched:
                 self._judging.dirty(self._say(one))
 
@@ -258,6 +262,7 @@ class Feeding:
             self.whitelisted(self._allow(one))
             return ()
         local, now, name = self._domain.local, self._domain.now(), one.feed.name
+        self.said()
         ends = {feed.name: feed.until for feed, _ in local.feeds()}
         changed = local.replace_feed(one.word(), one.listed.said())
         # Times alone change no verdict, so the rest is judged again only before its word runs out, or when it had.
@@ -321,6 +326,3 @@ class Feeding:
         now, monotonic = self._domain.now(), self._clock.monotonic()
         for one in self._feeds.values():
             yield from health_of(one, now, monotonic)
-            if one.feed.announce:
-                text = f"feed {one.feed.name}: announcing feeds is not done yet: its entries stay on this machine"
-                yield schema.HealthLine(level="warning", code="feed-announce", text=text)

@@ -104,6 +104,18 @@ class Subscription:
         return self.feed.max_age if self.feed.adopt is Adopt.DIRECT else min(self.feed.max_age, DAY)
 
     @property
+    def announces(self) -> bool:
+        """True when others are told what it says."""
+        return self.feed.announce and self.feed.adopt is Adopt.DIRECT and not self.whitelists
+
+    @property
+    def basis(self) -> int:
+        """Of what is held, by where that came from; of what will come when there is nothing yet."""
+        place = self.source.rpartition(" ")[2] if self.fetched else self.feed.url
+        is_url = place.startswith(("http://", "https://"))
+        return feed_basis(canonical_name(place) if is_url else self.feed.name)
+
+    @property
     def whitelists(self) -> bool:
         """True when its entries are never to be blocked, instead of to be blocked."""
         return self.feed.format is Format.WARNINGLIST
@@ -140,7 +152,7 @@ class Subscription:
             fetched=self.fetched,
             until=self.until,
             category=feed.category,
-            basis=feed_basis(canonical_name(feed)),
+            basis=self.basis,
             trust=feed.trust if feed.adopt is Adopt.VOICE else 0.0,
         )
 
@@ -191,14 +203,12 @@ def address_of(feed: Feed) -> str:
     return urlunsplit(parts._replace(path=path, query=urlencode(query)))
 
 
-def canonical_name(feed: Feed) -> str:
-    """What its basis is the hash of: host and path of its URL, so that everybody who repeats it names it alike.
+def canonical_name(url: str) -> str:
+    """What the basis of a feed is the hash of: host and path, so that everybody who repeats it names it alike.
 
-    Without scheme and query, where keys may stand. A file is known on this machine only: its feed's name.
+    Without scheme and query, where keys may stand. A file is known on this machine only: there it is the feed's name.
     """
-    if not feed.url:
-        return feed.name
-    parts = urlsplit(feed.url)
+    parts = urlsplit(url)
     return f"{parts.hostname or ''}{parts.path or '/'}"
 
 

@@ -72,6 +72,7 @@ class Housekeeping:
             await node.peers.revert(now)
             if not node.domain.adoption.pending:  # a start, or a large list: judging comes first
                 await node.renewing.tick()
+                await node.repeating.tick()
         except (StoreError, InputError) as error:
             log.error("could not announce", extra={"error": str(error)})
 

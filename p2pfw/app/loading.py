@@ -71,6 +71,7 @@ async def load(node: Assembly, settings: dict[str, object], *, alone: bool) -> C
     node.book.resolve()
     await _load_voice(node, settings, alone=alone)
     node.protecting.refresh()  # feeds are cut around it
+    node.repeating.begin(settings)
     node.feed_desk.begin(node.config.feeds, node.ports.store.rows(FeedRow), settings)
     node.peering.carried_changed()  # gossip was built before anybody was named
     return skipped

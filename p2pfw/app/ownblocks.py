@@ -21,7 +21,7 @@ class OwnBlocks:
         meant = (self._domain.standing, self._announcing.waiting, dict(self._domain.local.entries(Source.OPERATOR)))
         keys = {key for book in meant for key, one in book.items() if not 0 < one.until <= now}
         for key, said in self._domain.own_statements():
-            if said.action is Action.BLOCK:
+            if said.action is Action.BLOCK and not said.repeats:
                 keys.add(key)
             await pace.step()
         tallies = await self._tallies()

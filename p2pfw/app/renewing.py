@@ -97,8 +97,11 @@ class Renewing:
             for key, row in ended.items():
                 self._book.forget_intention(key, row)
 
-    async def retract_all(self) -> tuple[int, int]:
-        """Void all that this node ever announced, drop its intentions; (announcements, prefixes) that were live."""
+    async def retract_all(self, *writes: Write) -> tuple[int, int]:
+        """Void all that this node ever announced, drop its intentions; (announcements, prefixes) that were live.
+
+        `writes` go into the same transaction.
+        """
         now = int(self._clock.now())
         async with self._announcing.order:
             prefixes = {key for key, _ in self._book.own_statements()}
@@ -106,7 +109,7 @@ class Renewing:
             standing, waiting = self._book.intentions(), dict(self._announcing.waiting)
             epoch, seq = self._originator.next_position()
             checkpoint = Checkpoint(epoch=epoch, seq=seq, held=())
-            await self._checkpoint(checkpoint, now, *_drops({**standing, **waiting}))
+            await self._checkpoint(checkpoint, now, *_drops({**standing, **waiting}), *writes)
             for key, row in standing.items():
                 self._book.forget_intention(key, row)
             self._announcing.let_go(waiting)

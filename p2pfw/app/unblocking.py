@@ -62,7 +62,8 @@ class Unblocking:
         """True when there is a word of this node's own to take back: announced, waiting, meant, or local."""
         domain = self._domain
         known = key in domain.standing or key in self._announcing.waiting
-        return known or domain.own_end(key) is not None or domain.local_end(key) is not None
+        announced = domain.own_end(key) is not None and not domain.repeats(key)  # a feed's word comes back
+        return known or announced or domain.local_end(key) is not None
 
     async def _forget(self, key: PrefixKey, standing: Intention | None, local: LocalEntry | None) -> None:
         """What was taken back, and nothing that was given anew while the disk was at it: that is put back there."""

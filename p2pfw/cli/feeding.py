@@ -57,6 +57,7 @@ def list_(invocation: Invocation) -> None:
 @click.option("--trust", help="With --adopt voice: what the voice is worth.")
 @click.option("--category", type=CATEGORIES, help="What its entries are about.")
 @click.option("--refresh", help="Between fetches; 6h by default.")
+@click.option("--announce", is_flag=True, default=None, help="Tell peers what it names; read its publisher's terms.")
 @_terms
 @click.pass_obj
 def add(invocation: Invocation, /, name: str, **said: object) -> int:

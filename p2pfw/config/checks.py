@@ -121,6 +121,9 @@ def _of_feeds(feeds: Iterable[Feed], places: "Places") -> Iterator[tuple[str, st
             yield f"{title}.ca_file is for HTTPS, and the list comes another way", f"{title}.ca_file", "url = https://"
         if feed.format in _NEEDS_KEY and feed.url and feed.key_file is None:
             yield f"{title} needs an API key", f"{title}.format", "key_file names a file that holds it"
+        if feed.adopt is Adopt.VOICE and feed.announce:
+            problem = f"{title} is one voice among others here: what it alone says is not adopted, and not announced"
+            yield problem, f"{title}.announce", 'adopt = "direct", or announce = false'
         if feed.format is Format.WARNINGLIST and feed.announce:
             yield f"{title} is a whitelist and cannot be announced", f"{title}.announce", "announce = false"
 
@@ -152,8 +155,6 @@ def _of_meaning(config: Config) -> Iterator[str]:
     for feed in config.feeds:
         if feed.format is Format.CROWDSEC and (feed.minimum or feed.max_change < 1):
             yield f"feed.{feed.name}: decisions come and go, and there may be none: minimum = 0, max_change = 1.0"
-        if feed.announce:
-            yield f"feed.{feed.name}.announce is accepted and not yet done: its entries stay on this machine"
         if feed.adopt is Adopt.VOICE and feed.refresh > _LONE_VOICE / 2:
             yield f"feed.{feed.name}: a lone voice counts for a day: with refresh above 12h it may fall silent between"
         if feed.adopt is Adopt.DIRECT and places.has(f"feed.{feed.name}.trust"):

@@ -294,7 +294,9 @@ class Feed:
         "PEM: the only authorities that may have signed the publisher's certificate; the system's by default.",
         default="",
     )
-    announce: bool = one(readers.FLAG, "Announce its entries to peers; not yet done, only checked.", default=False)
+    announce: bool = one(
+        readers.FLAG, "Announce what is adopted of it to peers; read the publisher's terms.", default=False
+    )
 
 
 SECTIONS: Final[Mapping[str, type]] = {

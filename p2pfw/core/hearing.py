@@ -106,9 +106,11 @@ class Listener:
             silence = silence_of(said, now)
             if silence is not None:
                 hearing.silent.append((said, silence))
-            elif said.source is _OPERATOR or said.origin == self.own_node:
+            elif said.source is _OPERATOR or (said.origin == self.own_node and not said.basis):
                 hearing.operator.append(said)
                 hearing.forced |= said.forced
+            elif said.origin == self.own_node:  # told to others; here the feed speaks for itself
+                hearing.silent.append((said, Uncounted.FEED_DUPLICATE))
             elif said.origin in waiting:
                 hearing.silent.append((said, Uncounted.MUTED))
                 hearing.waiting = True

@@ -67,3 +67,8 @@ class Statement(NamedTuple):
     """The feed's own trust, for FEED_VOICE."""
     forced: bool = False
     """The operator said --force."""
+
+    @property
+    def repeats(self) -> bool:
+        """True when it repeats what a feed says."""
+        return self.basis != 0

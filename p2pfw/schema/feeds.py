@@ -29,6 +29,8 @@ class FeedRequest(Request, frozen=True, kw_only=True):
     max_bytes: int | None = None
     key_file: Place | None = None
     ca_file: Place | None = None
+    announce: bool | None = None
+    """Tell peers what it names; only what is adopted directly."""
 
 
 class RefreshRequest(Request, frozen=True, kw_only=True):
@@ -51,6 +53,8 @@ class FeedView(Frozen, frozen=True, kw_only=True):
     entries: int
     cut: int
     """Entries that are not said as they came, because something in them must not be blocked."""
+    announced: int = 0
+    """Prefixes of it that this node announces."""
     left_out: dict[str, int] = {}
     """Of the last list, by reason."""
     fetched: Time | None = None

@@ -98,6 +98,7 @@ async def test_the_configuration_owns_its_names():
         (request(refresh="1s"), "refresh"),
         (request(format="abuseipdb"), "needs an API key"),
         (request(file="relative.txt"), "no absolute path"),
+        (request(adopt="voice", announce=True), "one voice among others"),
     ],
 )
 async def test_what_the_configuration_would_refuse_is_refused(asked, words):

@@ -367,16 +367,27 @@ async def test_a_voice_is_one_voice_with_the_feeds_basis():
 
 
 @pytest.mark.parametrize(
-    ("feed", "name"),
-    [
-        (FEED, "lists.example.net/drop.netset"),
-        (replace(FEED, url="http://LISTS.example.net:8080"), "lists.example.net/"),
-        (Feed(name="mine", file=Path("/etc/list")), "mine"),
-    ],
+    ("url", "name"),
+    [(URL, "lists.example.net/drop.netset"), ("http://LISTS.example.net:8080", "lists.example.net/")],
 )
-def test_a_canonical_name_has_no_secrets_in_it(feed, name):
+def test_a_canonical_name_has_no_secrets_in_it(url, name):
     """Host and path, however it is fetched; a key in the query is nobody's business."""
-    assert canonical_name(feed) == name
+    assert canonical_name(url) == name
+
+
+async def test_the_basis_of_a_list_is_where_it_came_from():
+    """A file is known on this machine only: its feed's name. Another URL counts as soon as its list is here."""
+    mine = await subscribed(World(), TEN, Feed(name="mine", file=Path("/etc/a list")))
+    (said,) = mine.node.domain.local.statements(key("203.0.113.1/32"), mine.clock.now())
+    assert said.basis == feed_basis("mine")
+
+    one = await subscribed(World())
+    one.node.feed_desk.configure((replace(FEED, url="https://e.org/new"),))
+    (before,) = one.node.domain.local.statements(key("203.0.113.1/32"), one.clock.now())
+    one.feeds.publish("https://e.org/new", TEN)
+    await fetch(one)
+    (after,) = one.node.domain.local.statements(key("203.0.113.1/32"), one.clock.now())
+    assert (before.basis, after.basis) == (feed_basis("lists.example.net/drop.netset"), feed_basis("e.org/new"))
 
 
 async def test_nothing_is_fetched_before_its_time():
@@ -697,14 +708,6 @@ def test_a_local_api_is_asked_for_all_that_holds():
     more = address_of(Feed(name="c", url="http://127.0.0.1:8080/?origins=cscli", format=Format.CROWDSEC))
     assert more == "http://127.0.0.1:8080/v1/decisions/stream?origins=cscli&startup=true"
     assert address_of(FEED) == URL
-
-
-async def test_a_feed_that_should_be_announced_says_that_it_is_not():
-    """The node tells what it does not do."""
-    one = await subscribed(World(), TEN, replace(FEED, announce=True))
-
-    assert lines(one) == [("warning", "feed-announce")]
-    assert list(one.node.domain.ledger.keys()) == []
 
 
 # --- the loop ----------------------------------------------------------------------------------------------------

@@ -158,6 +158,7 @@ class Running:
             unblocking=node.unblocking,
             importing=node.importing,
             renewing=node.renewing,
+            repeating=node.repeating,
             whitelisting=node.whitelisting,
             peers_desk=node.peers,
             joining=node.joining,

@@ -29,10 +29,11 @@ def view(name="drop", **more):
 
 def test_feeds_are_a_table(node, p2pfw):
     """Entries, age, next refresh, and the problem."""
-    node.answer("GET", "/v1/feeds", schema.FeedList(feeds=[view(), view("bad", problem="HTTP 404", next_refresh=None)]))
+    listed = [view(announced=1_200), view("bad", problem="HTTP 404", next_refresh=None)]
+    node.answer("GET", "/v1/feeds", schema.FeedList(feeds=listed))
     lines = p2pfw("feed", "list").out.splitlines()
 
-    assert lines[1].split()[:2] == ["drop", "1,234"]
+    assert lines[1].split()[:3] == ["drop", "1,234", "1,200"]
     assert "HTTP 404" in lines[2]
     assert p2pfw("--plain", "feed", "list").out.splitlines()[0].split("\t")[5] == "1234"
     assert json.loads(p2pfw("--json", "feed", "list").out)["schema"] == "p2pfw.feeds/1"
@@ -48,6 +49,8 @@ def test_adding_sends_what_was_said(node, p2pfw):
         {"name": "drop", "file": str(Path("list.txt").absolute()), "format": "dshield", "minimum": 0},
     )
     assert "3 left out: no prefix" in done.out
+    p2pfw("feed", "add", "drop", "--url", "https://e.org/", "--announce")
+    assert node.asked[-1].json == {"name": "drop", "url": "https://e.org/", "announce": True}
     node.answer("POST", "/v1/feeds", view(problem="HTTP 404", remedy="look"), status=201)
     done = p2pfw("feed", "add", "drop", "--url", "https://e.org/")
     assert (done.code, "HTTP 404" in done.out, "look" in done.out) == (1, True, True)

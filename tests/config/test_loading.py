@@ -428,6 +428,7 @@ def test_all_mistakes_are_told_together_in_the_order_of_lines(tmp_path):
         ('[feed.a]\nurl = "https://e.org/"\ncategory = "http"', 3, "is no category", "one of ssh"),
         ('[feed.a]\nurl = "https://e.org/"\nformat = "spamhaus"\nrefresh = "5m"', 4, "one fetch an hour", '"1h"'),
         ('[feed.a]\nurl = "https://e.org/"\nformat = "abuseipdb"', 3, "needs an API key", "key_file"),
+        ('[feed.a]\nfile = "/f"\nadopt = "voice"\nannounce = true', 4, "one voice among others", 'adopt = "direct"'),
         ('[feed.a]\nfile = "/f"\nformat = "warninglist"\nannounce = true', 4, "is a whitelist", "announce = false"),
         ('[feed.a]\nurl = "http://e.org/"\nca_file = "/ca"', 3, "ca_file is for HTTPS", "https://"),
         ('[feed.a]\nfile = "/f"\nca_file = "/ca"', 3, "ca_file is for HTTPS", "https://"),
@@ -539,7 +540,6 @@ def test_file_of_another_program_does_not_fill_the_screen(tmp_path):
         ('[policy]\nallow = ["0.0.0.0/0"]', "nothing of that family will ever be blocked"),
         ('[feed.a]\nurl = "https://e.org/"\ntrust = 0.2', 'counts only with adopt = "voice"'),
         ('[feed.a]\nfile = "/f"\nformat = "crowdsec"\nmax_change = 1.0', "there may be none: minimum = 0"),
-        ('[feed.a]\nurl = "https://e.org/"\nannounce = true', "not yet done"),
         ('[feed.a]\nurl = "https://e.org/"\nadopt = "voice"\nrefresh = "13h"', "may fall silent"),
     ],
 )

@@ -126,6 +126,7 @@ def judge(policy, key, statements, now, *, adopted_before=False):
     host = 32 if net.version == 4 else 64
     width = max(0, host - net.prefixlen)
     live = [one for one in statements if is_live(one, now)]
+    live = [one for one in live if one.origin != policy.own_node or not one.basis]  # a feed's word, told to others
     operator = [one for one in live if one.source is Source.OPERATOR or one.origin == policy.own_node]
     rest = [one for one in live if one not in operator]
     ours = [one for one in rest if one.source is Source.SIGNED and one.fleet and one.owner == policy.own_owner]

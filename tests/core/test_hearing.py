@@ -68,6 +68,15 @@ def test_the_own_node_is_the_operator_whatever_its_certificate():
     assert hear(said("me")).operator
 
 
+def test_what_the_own_node_says_of_a_feed_is_not_its_operators():
+    """Here the feed speaks for itself: what is told to others about it adds nothing, and lets no width through."""
+    told = said("me", basis=7)
+
+    assert hear(told).silent == [(told, Uncounted.FEED_DUPLICATE)]
+    assert not hear(told).operator
+    assert hear(told, prefix=key("45.0.0.0/12")).too_wide()
+
+
 def test_whom_nobody_named_is_not_carried_and_whom_nobody_trusts_is_watched():
     """The two reasons for nothing."""
     unnamed, watched, faint = said("a"), said("b"), local(Source.FEED_VOICE, trust=0.05)

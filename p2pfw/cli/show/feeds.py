@@ -23,6 +23,7 @@ def listing(printer: Printer, body: bytes) -> None:
         [
             one.name,
             f"{one.entries:,}",
+            f"{one.announced:,}",
             _short(one.date),
             _short(one.next_refresh) if one.next_refresh else "now",
             one.format,
@@ -31,7 +32,7 @@ def listing(printer: Printer, body: bytes) -> None:
         ]
         for one in found.feeds
     ]
-    printer.table(["feed", "entries", "of", "next", "format", "from", "problem"], rows)
+    printer.table(["feed", "entries", "announced", "of", "next", "format", "from", "problem"], rows)
 
 
 def one(printer: Printer, body: bytes) -> None:
