@@ -11,7 +11,6 @@ this node may announce, so that no list crowds out its operator. What is merely 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Final, NamedTuple
 
 from p2pfw import schema
@@ -121,10 +120,10 @@ class Repeating:
                 return
             wanted = await self._wanted(feeds, said, now)
             unknown = {one.basis for one in feeds if not one.fetched}  # e.g. a database that was lost
-            gone = [key for key, held in said.items() if key not in wanted and held.basis not in unknown]
-            fresh = _fresh(wanted, said, now)
+            gone = await self._ends(key for key in said if key not in wanted and said[key].basis not in unknown)
+            fresh = await self._fresh(wanted, said, now)
             if gone or fresh:
-                await self._originator.say(self._drafts(gone, fresh, now))
+                await self._originator.say(_drafts(gone, fresh, now))
 
     async def _said(self) -> dict[PrefixKey, Statement]:
         """What this node says of feeds."""
@@ -141,11 +140,12 @@ class Repeating:
         """What is to be said, as far as there is room: what is said already comes first, then in order."""
         wanted: dict[PrefixKey, Word] = {}
         words = {one.feed.name: self._word(one, now) for one in feeds if now < one.until}
+        keys = {name: sorted(self._domain.local.feed_keys(name)) for name in words}
         room, pace = self._room(len(said)), Pace(self._clock)
         shares = {name: Share() for name in words}
         for is_said in (True, False):
             for name, word in words.items():
-                for key in sorted(self._domain.local.feed_keys(name)):
+                for key in keys[name]:
                     if (key in said) is is_said and key not in wanted and self._may_be_said(key, now):
                         if len(wanted) < room:
                             wanted[key] = word
@@ -174,19 +174,32 @@ class Repeating:
             return False
         return not any(domain.forbidden.obstacles(key, now))
 
-    def _drafts(self, gone: Iterable[PrefixKey], fresh: Mapping[PrefixKey, Word], now: int) -> Iterator[Draft]:
-        ends = {key: end for key in gone if (end := self._domain.own_end(key)) is not None}
-        yield from retractions(ends, now)
-        for word, group in groupby(sorted(fresh, key=lambda key: (fresh[key], key)), key=lambda key: fresh[key]):
-            keys = list(group)
-            for at in range(0, len(keys), MAX_ENTRIES):
-                yield Blocks(
-                    keys=keys[at : at + MAX_ENTRIES],
-                    until=word.until,
-                    category=word.category,
-                    confidence=CERTAIN,
-                    basis=word.basis,
-                )
+    async def _fresh(
+        self, wanted: Mapping[PrefixKey, Word], said: Mapping[PrefixKey, Statement], now: int
+    ) -> dict[PrefixKey, Word]:
+        """What is new, is said otherwise, or has lived for half of its time; and with that what soon will have."""
+        new: dict[PrefixKey, Word] = {}
+        old: dict[PrefixKey, Word] = {}
+        due, pace = False, Pace(self._clock)
+        for key, word in wanted.items():
+            held = said.get(key)
+            if held is None or (held.basis, held.category) != (word.basis, word.category):
+                new[key] = word
+            elif 4 * (held.expires - now) < 3 * (word.until - now):
+                old[key] = word
+                due = due or 2 * (held.expires - now) < word.until - now
+            await pace.step()
+        return {**new, **old} if due else new
+
+    async def _ends(self, keys: Iterable[PrefixKey]) -> dict[PrefixKey, int]:
+        """Until when what takes these back must live."""
+        ends, pace = {}, Pace(self._clock)
+        for key in keys:
+            end = self._domain.own_end(key)
+            if end is not None:
+                ends[key] = end
+            await pace.step()
+        return ends
 
     # --- telling ---------------------------------------------------------------------------------------------------
 
@@ -210,16 +223,15 @@ class Repeating:
                 yield schema.HealthLine(level="warning", code="feed-announce", text=text, remedy=remedy)
 
 
-def _fresh(wanted: Mapping[PrefixKey, Word], said: Mapping[PrefixKey, Statement], now: int) -> dict[PrefixKey, Word]:
-    """What is new, is said otherwise, or has lived for half of its time; and with that what soon will have."""
-    new: dict[PrefixKey, Word] = {}
-    old: dict[PrefixKey, Word] = {}
-    due = False
-    for key, word in wanted.items():
-        held = said.get(key)
-        if held is None or (held.basis, held.category) != (word.basis, word.category):
-            new[key] = word
-        elif 4 * (held.expires - now) < 3 * (word.until - now):
-            old[key] = word
-            due = due or 2 * (held.expires - now) < word.until - now
-    return {**new, **old} if due else new
+def _drafts(ends: Mapping[PrefixKey, int], fresh: Mapping[PrefixKey, Word], now: int) -> Iterator[Draft]:
+    yield from retractions(ends, now)
+    for word in sorted(set(fresh.values())):
+        keys = sorted(key for key in fresh if fresh[key] == word)
+        for at in range(0, len(keys), MAX_ENTRIES):
+            yield Blocks(
+                keys=keys[at : at + MAX_ENTRIES],
+                until=word.until,
+                category=word.category,
+                confidence=CERTAIN,
+                basis=word.basis,
+            )
