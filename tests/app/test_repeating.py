@@ -1,5 +1,6 @@
 """Feeds said on to others: only differences, with the feed's basis, never over the operator's word or the whitelist."""
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -429,3 +430,46 @@ async def test_a_disk_that_refuses_is_asked_again(world):
     await turn(world, one)
 
     assert len(said(one)) == 10
+
+
+# --- whatever happens --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_is_announced_is_what_the_feed_blocks_and_nobody_else_said(world, seed):
+    """After any row of lists, blocks, whitelist edits, restarts and hours: a twin of sets agrees, and the fleet too."""
+    rng = random.Random(seed)
+    one, mate, _ = await neighbours(world)
+    listed, allowed, blocked = set(TEN), set(), set()
+    for _ in range(40):
+        host = rng.choice(TEN)
+        match rng.choice(["list", "list", "block", "unblock", "allow", "disallow", "restart", "hours"]):
+            case "list":
+                listed = set(rng.sample(TEN, rng.randint(1, 10)))
+                await publish(world, one, sorted(listed))
+            case "block" if host not in allowed:
+                await one.block(host, ttl="30d")
+                blocked.add(host)
+            case "unblock" if host in blocked:
+                await one.beside(one.unblock(host, scope="own"))
+                blocked.discard(host)
+            case "allow" if host not in blocked:
+                await one.allow(host)
+                allowed.add(host)
+            case "disallow" if host in allowed:
+                await one.app.disallow(Prefix.parse(host), CALLER)
+                allowed.discard(host)
+            case "restart":
+                feeds = one.feeds
+                await one.restart(crash=rng.random() < 0.5)
+                one.feeds.lists = feeds.lists
+                world.dial(one)
+            case "hours":
+                await world.advance(hours=13, step=HOUR)
+        await world.advance(hours=1, step=HOUR)  # so that no limit of flips is reached
+        one.node.repeating.changed()  # an unblock alone is found by the hourly look
+        await one.housekeeping.tick()
+        await world.settle()
+
+        assert said(one).keys() == {f"{host}/32" for host in listed - allowed - blocked}
+        assert {host for host in TEN if mate.adopts(f"{host}/32")} == (listed - allowed) | blocked
