@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import structs
 
@@ -19,6 +18,7 @@ from p2pfw.app.feedlists import Subscription, digest, place_of, refused, source_
 from p2pfw.app.kit import Kit
 from p2pfw.app.repeating import Repeating
 from p2pfw.config import Feed, read_feed
+from p2pfw.config.readers import shown_url
 from p2pfw.core.times import rfc3339
 from p2pfw.errors import ConfigError, ConflictError, FeedError, InputError, NotAcceptableError, NotFoundError
 from p2pfw.operations import Caller
@@ -200,8 +200,4 @@ def _read(name: str, values: dict[str, object]) -> Feed:
 
 
 def _shown(feed: Feed) -> str:
-    """Without what may be secret: query and password."""
-    if not feed.url:
-        return str(feed.file)
-    parts = urlsplit(feed.url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+    return shown_url(feed.url) if feed.url else str(feed.file)

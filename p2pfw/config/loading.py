@@ -14,15 +14,13 @@ from p2pfw.config.keys import Key, Shape, keys_of
 from p2pfw.config.model import Api, Config, Discovery, Enforcer, Feed, Listen, Node, Peer, Policy, Rfw, Setting, Webhook
 from p2pfw.config.place import Place, config_path, files_of
 from p2pfw.config.problems import Problems
-from p2pfw.config.readers import CATEGORY, NAME
+from p2pfw.config.readers import CATEGORY, HIDDEN, NAME, OPTIONAL_URL, shown_url
 from p2pfw.config.sources import Collected, Collector, Given, Origin, Table, from_environment
 from p2pfw.errors import ConfigError, InputError
 
 T = TypeVar("T")
 
 DEFAULT: Final = "default"
-HIDDEN: Final = "(set)"
-"""What is shown of a secret."""
 
 _HOME: Final = "~/"
 _NODE_KEY: Final = "node.key"
@@ -198,8 +196,14 @@ class _Builder:
         return str(given.origin.base / raw)
 
     def _tell(self, name: str, key: Key, raw: object, origin: str) -> None:
-        value = HIDDEN if key.secret and raw else raw
-        self.settings.append(Setting(key=name, value=value, origin=origin))
+        self.settings.append(Setting(key=name, value=_shown(key, raw), origin=origin))
+
+
+def _shown(key: Key, raw: object) -> object:
+    """A value as it may be shown to whoever looks over the operator's shoulder."""
+    if key.secret and raw:
+        return HIDDEN
+    return shown_url(raw) if isinstance(raw, str) and key.reader is OPTIONAL_URL else raw
 
 
 def _title(table: Table, place: int) -> str:

@@ -58,6 +58,11 @@ class Reader(Generic[T]):
     """Relative paths are anchored where the file that names them lies."""
 
 
+HIDDEN: Final = "(set)"
+"""What is shown of a secret."""
+_USER_IN_URL: Final = re.compile(r"//[^/?#]*@")
+
+
 class Endpoint(NamedTuple):
     """An address to listen on. Port 0: the system picks one."""
 
@@ -205,13 +210,19 @@ def url(*schemes: str) -> Reader[str]:
         text = _text(raw)
         found = _URL.fullmatch(text)
         if found is None or found["scheme"] not in schemes or int(found["port"] or 0) > _MAX_PORT or "#" in text:
-            raise InputError(f"{text[:80]!r} is no {schemes[0]}:// address", hint=f"like {example}")
+            raise InputError(f"{shown_url(text)[:80]!r} is no {schemes[0]}:// address", hint=f"like {example}")
         host = found["host"]
         if host.startswith("["):
             parse_address(host[1:-1])
         return text
 
     return Reader(f"{schemes[0]}:// URL", Kind.TEXT, read)
+
+
+def shown_url(text: str) -> str:
+    """A URL as others may see it: without a user, a password, and what stands behind the question mark."""
+    place, question, _ = _USER_IN_URL.sub("//", text).partition("?")
+    return place + (f"{question}{HIDDEN}" if question else "")
 
 
 def _optional_url(raw: object) -> str:

@@ -39,7 +39,7 @@ async def test_a_feed_that_is_added_is_fetched_at_once():
     one.judge()
 
     assert (view.entries, view.problem, view.source) == (10, "", "command")
-    assert view.place == "https://other.example.net/list.txt"
+    assert view.place == "https://other.example.net/list.txt?(set)"
     assert (view.fetched, view.until) == (rfc3339(START), rfc3339(START + 7 * 86_400))
     assert len(adopted(one)) == 10
     assert [event.detail["by"] for event in one.events("feed-added")] == [CALLER.name]

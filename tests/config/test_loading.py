@@ -584,6 +584,16 @@ def test_environment_with_a_line_break_is_text(tmp_path):
     assert "neither true nor false" in problem
 
 
+@pytest.mark.parametrize("url", ["https://me:hush@e.org/", "https://hush@e.org/list", "ftp://e.org/list?key=hush"])
+def test_what_is_secret_in_a_url_is_in_no_error(tmp_path, url):
+    """Errors end up in logs: a password, or a key behind the question mark, is not repeated there."""
+    (tmp_path / "p2pfw.toml").write_text(f'[feed.a]\nurl = "{url}"\n')
+    with pytest.raises(ConfigError, match=r"e\.org") as caught:
+        load(tmp_path / "p2pfw.toml", place=place(tmp_path))
+
+    assert "hush" not in str(caught.value)
+
+
 def test_a_table_that_is_there_already_is_told_as_such(tmp_path):
     """The file that `init` writes has every section: what is pasted below them is refused with what to do instead."""
     (tmp_path / "p2pfw.toml").write_text("[webhook]\n\n[webhook]\nurl = 'https://a.example/'\n")

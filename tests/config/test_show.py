@@ -51,6 +51,13 @@ def test_secrets_are_not_shown(tmp_path):
     config = loaded(tmp_path, '[api.rfw]\npassword_hash = "$argon2id$v=19$secret"')
 
     assert ("api.rfw.password_hash", '"(set)"', f"{tmp_path}/p2pfw.toml:2") in effective(config)
+
+
+def test_what_stands_behind_a_question_mark_is_not_shown(tmp_path):
+    """Publishers and receivers of webhooks take keys there."""
+    config = loaded(tmp_path, '[webhook]\nurl = "https://e.org/hook?key=hush"')
+
+    assert ("webhook.url", '"https://e.org/hook?(set)"', f"{tmp_path}/p2pfw.toml:2") in effective(config)
     assert "argon2id$v" not in repr(config.settings)
 
 
