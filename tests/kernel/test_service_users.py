@@ -132,6 +132,45 @@ def test_both_run_as_their_users_and_a_block_is_dropped(lab, server):
         assert refused_in(server.run(["cat", log]).stdout) <= {"chown"}
 
 
+MEMBER, FOREIGN = 64_003, 64_004
+
+
+def as_somebody(user, *groups):
+    """A command prefix: this user, in these groups only, without a right."""
+    many = ["--groups", ",".join(map(str, groups))] if groups else ["--clear-groups"]
+    return ["setpriv", "--reuid", str(user), "--regid", str(user), *many, "--inh-caps=-all", "--bounding-set=-all"]
+
+
+def test_only_root_the_node_and_its_group_command_it(server):
+    """By the socket's mode; and where somebody loosened that, by who the kernel says is at the other end."""
+    config, socket = "/run/p2pfw.toml", "/run/p2pfw/api.sock"
+    text = f'[node]\nstate_dir = "/run/state"\n[api]\nhttp = ""\nsocket = "{socket}"\n[enforcer]\nbackend = "dryrun"\n'
+    server.run(["sh", "-ec", 'cat > "$1"; chmod 644 "$1"', "sh", config], text=text)
+    program = [sys.executable, "-m", "p2pfw", "-c", config]
+    as_node = as_somebody(NODE, GROUP_ID)
+    server.run([*as_node, *program, "init"])
+    node = server.popen([*as_node, *program, "run"])
+
+    def told(who, *words):
+        return server.run([*who, *program, *words], check=False)
+
+    try:
+        until(lambda: told(as_node, "status").returncode == 0)
+        assert server.run(["stat", "-c", "%a %u %g", socket]).stdout.split() == ["660", str(NODE), str(GROUP_ID)]
+        for who in ([], as_node, as_somebody(MEMBER, GROUP_ID)):
+            assert told(who, "block", BAD).returncode == 0
+        shut = told(as_somebody(FOREIGN), "block", BAD)
+        server.run(["chmod", "777", "/run/p2pfw", socket])
+        refused = [told(as_somebody(FOREIGN), *words) for words in (["block", BAD], ["status"], ["token", "list"])]
+
+        assert (shut.returncode, "group p2pfw" in shut.stderr) == (5, True)
+        assert [one.returncode for one in refused] == [5, 5, 5]
+        assert "this user may not use the node's socket" in refused[0].stderr
+    finally:
+        node.terminate()
+        node.wait(30)
+
+
 def refused_in(text):
     """The calls that the filter answered."""
     return set(re.findall(r"\b(\w+)\([^\n]*\(INJECTED\)", text))
