@@ -29,7 +29,9 @@ class Answer:
         return [json.loads(line) for line in self.text.splitlines()]
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
+    """Kept open until it is closed."""
+
     def __init__(self, path):
         super().__init__("localhost", timeout=ANSWER_SECONDS)
         self._path = path
@@ -52,7 +54,7 @@ class Client:
 
     def request(self, method, path, body=None):
         """One request; OSError or HTTPException when nobody answers."""
-        connection = _UnixConnection(self.path)
+        connection = UnixConnection(self.path)
         try:
             data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
             connection.request(method, path, data)
