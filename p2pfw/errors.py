@@ -206,10 +206,13 @@ class DiskFullError(StoreError):
 
 
 class FeedError(NodeError):
-    """A list that could not be fetched; the text is for the operator. `retry_after`: seconds its publisher asks for."""
+    """A list that could not be fetched; the text is for the operator. `retry_after`: seconds its publisher asks for.
+
+    What a publisher wrote may be in it, so nothing that acts on a terminal stays in it.
+    """
 
     def __init__(self, problem: str, *, hint: str = "", retry_after: int = 0) -> None:
-        super().__init__(problem)
+        super().__init__("".join(char if char.isprintable() else "?" for char in problem))
         self.hint, self.retry_after = hint, retry_after
 
 
