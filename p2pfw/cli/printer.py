@@ -70,9 +70,10 @@ class Printer:
         click.echo("".join(self._styled(part) for part in parts), err=True, color=self.colour)
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[str | Styled]]) -> None:
-        """Columns as wide as their widest cell; the last one runs free. Nothing for no rows."""
+        """Columns as wide as their widest cell; the last one runs free. For no rows that there are none, as talk."""
         body = [list(row) for row in rows]
         if not body:
+            self.say("(none)")
             return
         head: list[str | Styled] = [Styled(text.upper(), bold=True) for text in heads]
         widths = [max(len(_text(row[at])) for row in [head, *body]) for at in range(len(heads) - 1)]

@@ -193,6 +193,14 @@ def test_list_stops_at_its_limit(node, p2pfw):
     assert [one.query["limit"] for one in node.asked] == ["3", "2", "1"]
 
 
+def test_a_list_of_nothing_says_so_to_people(node, p2pfw):
+    """An empty screen looks like a failure; scripts get no line."""
+    node.answer("GET", "/v1/list", schema.Listing(entries=[], total=0))
+
+    assert p2pfw("list") == (0, "", "(none)\n")
+    assert p2pfw("--plain", "list") == (0, "", "")
+
+
 def test_the_top_shows_what_was_dropped(node, p2pfw):
     """Packets and bytes first; twenty unless more are asked for."""
     talker = structs.replace(entry("203.0.113.9/32"), packets=12_345, bytes=740_700)
