@@ -4,6 +4,7 @@ Which list it is, is told by where it comes from: validators and the share that 
 source under the same name, while its prefixes still count until the new source has answered.
 """
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -177,8 +178,12 @@ def hourly(feed: Feed) -> bool:
 
 
 def source_of(feed: Feed) -> str:
-    """Where a feed is to come from, and how it is written there: the same bytes in another format are another list."""
-    place = feed.url or str(feed.file)
+    """Where a feed is to come from, and how it is written there: the same bytes in another format are another list.
+
+    It is kept in the database, so a query, in which a key may stand, is only told apart from others by a digest.
+    """
+    place, question, query = feed.url.partition("?") if feed.url else (str(feed.file), "", "")
+    place += question + (hashlib.sha256(query.encode()).hexdigest()[:32] if query else "")
     return place if feed.format is Format.PLAIN else f"{feed.format.value} {place}"
 
 

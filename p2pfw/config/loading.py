@@ -14,7 +14,7 @@ from p2pfw.config.keys import Key, Shape, keys_of
 from p2pfw.config.model import Api, Config, Discovery, Enforcer, Feed, Listen, Node, Peer, Policy, Rfw, Setting, Webhook
 from p2pfw.config.place import Place, config_path, files_of
 from p2pfw.config.problems import Problems
-from p2pfw.config.readers import CATEGORY, HIDDEN, NAME, OPTIONAL_URL, shown_url
+from p2pfw.config.readers import CATEGORY, HIDDEN, NAME, OPTIONAL_URL, WEBHOOK_URL, shown_url
 from p2pfw.config.sources import Collected, Collector, Given, Origin, Table, from_environment
 from p2pfw.errors import ConfigError, InputError
 
@@ -203,7 +203,9 @@ def _shown(key: Key, raw: object) -> object:
     """A value as it may be shown to whoever looks over the operator's shoulder."""
     if key.secret and raw:
         return HIDDEN
-    return shown_url(raw) if isinstance(raw, str) and key.reader is OPTIONAL_URL else raw
+    if not isinstance(raw, str) or key.reader not in (OPTIONAL_URL, WEBHOOK_URL):
+        return raw
+    return shown_url(raw, path=key.reader is OPTIONAL_URL)
 
 
 def _title(table: Table, place: int) -> str:

@@ -237,7 +237,7 @@ class Discovery:
 class Webhook:
     """[webhook]: whom to tell what happens, by HTTP."""
 
-    url: str = one(readers.OPTIONAL_URL, 'Where events are posted; "" is off.', default="")
+    url: str = one(readers.WEBHOOK_URL, 'Where events are posted; "" is off.', default="")
     events: tuple[str, ...] = many(
         readers.EVENT,
         'Kinds of events (p2pfw events); "*" is all, which are many in a storm.',

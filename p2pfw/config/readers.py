@@ -61,6 +61,7 @@ class Reader(Generic[T]):
 HIDDEN: Final = "(set)"
 """What is shown of a secret."""
 _USER_IN_URL: Final = re.compile(r"//[^/?#]*@")
+_ORIGIN: Final = re.compile(r"[a-z]+://[^/?#]*")
 
 
 class Endpoint(NamedTuple):
@@ -219,9 +220,14 @@ def url(*schemes: str) -> Reader[str]:
     return Reader(f"{schemes[0]}:// URL", Kind.TEXT, read)
 
 
-def shown_url(text: str) -> str:
-    """A URL as others may see it: without a user, a password, and what stands behind the question mark."""
+def shown_url(text: str, *, path: bool = True) -> str:
+    """A URL as others may see it: without a user, a password, and what stands behind the question mark.
+
+    `path` False: without its path too; chats give out webhooks whose path is the secret.
+    """
     place, question, _ = _USER_IN_URL.sub("//", text).partition("?")
+    if not path and (host := _ORIGIN.match(place)):
+        return f"{host[0]}/{HIDDEN}"
     return place + (f"{question}{HIDDEN}" if question else "")
 
 
@@ -277,6 +283,7 @@ ENDPOINT: Final = Reader("address:port", Kind.TEXT, _endpoint)
 URL_PEER: Final = url("ws", "wss")
 URL_HTTP: Final = url("https", "http")
 OPTIONAL_URL: Final = Reader("https:// URL", Kind.TEXT, _optional_url)
+WEBHOOK_URL: Final = Reader("https:// URL", Kind.TEXT, _optional_url)
 PREFIX: Final = Reader("prefix", Kind.TEXT, _prefix)
 TRUST: Final = Reader("preset or 0..1", Kind.TEXT_OR_NUMBER, _trust, tuple(PRESETS))
 ID: Final = Reader("id", Kind.TEXT, _id)

@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from p2pfw.config.readers import shown_url
 from p2pfw.core.httpdate import http_date
 from p2pfw.errors import FeedError
 from p2pfw.feeds.files import read_authorities, read_key
@@ -56,7 +57,18 @@ async def fetch(place: FeedPlace, agent: str, patience: Patience) -> Fetched | N
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
         raise FeedError("the connection broke before the end") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise FeedError(f"no proper answer: {error}"[:200]) from None
+        raise FeedError(f"no proper answer: {_said(error)}"[:200]) from None
+
+
+def _said(error: Exception) -> str:
+    """Its words without the URL, in whose query a key may stand."""
+    match error:
+        case aiohttp.ClientResponseError(message=message):
+            return message
+        case aiohttp.InvalidURL():
+            return "an address that cannot be asked"
+        case _:
+            return str(error)
 
 
 def _no_connection(error: aiohttp.ClientConnectorError, place: FeedPlace) -> FeedError:
@@ -120,14 +132,15 @@ def _conditions(place: FeedPlace) -> dict[str, str]:
 
 
 def _next(url: URL, location: str) -> URL:
+    shown = shown_url(location)[:80]
     try:
         target = url.join(URL(location))
     except ValueError:
         target = URL()
     if not location or not target.host or target.scheme not in _SCHEMES or target.user is not None:
-        raise FeedError(f"it redirects to {location[:80]!r}, which is not followed")
+        raise FeedError(f"it redirects to {shown!r}, which is not followed")
     if url.scheme == "https" and target.scheme != "https":
-        raise FeedError(f"it redirects from https to {location[:80]!r}, which anybody on the way could change")
+        raise FeedError(f"it redirects from https to {shown!r}, which anybody on the way could change")
     return target
 
 

@@ -44,6 +44,10 @@ class WebPoster:
             raise DeliveryError("its certificate is not valid") from None
         except aiohttp.ClientConnectorError as error:
             raise DeliveryError(f"cannot connect: {error.strerror or error}"[:200]) from None
+        except aiohttp.ClientResponseError as error:  # not its text: that names the URL, which may hold a secret
+            raise DeliveryError(f"no proper answer: {error.message}"[:200]) from None
+        except aiohttp.InvalidURL:
+            raise DeliveryError("its address cannot be asked") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise DeliveryError(f"no proper answer: {error}"[:200]) from None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from p2pfw.app.feedlists import address_of, canonical_name, pack, unpack
+from p2pfw.app.feedlists import address_of, canonical_name, pack, source_of, unpack
 from p2pfw.config.model import Adopt, Feed, Format
 from p2pfw.core.announcement import feed_basis
 from p2pfw.core.prefix import Prefix, key_text, v4_key
@@ -535,7 +535,13 @@ async def test_a_source_changed_while_the_old_one_is_written_does_not_count():
     one.feeds.publish(other.url, hosts(0, 100))
     await fetch(one)
     assert one.adopts("198.51.0.0/32")
-    assert row_of(one).source == other.url
+    assert row_of(one).source == source_of(other)
+
+
+def test_the_key_in_a_url_is_not_kept_with_the_list():
+    """Only a digest of it, so that another query is another list."""
+    assert "secret" not in source_of(FEED)
+    assert source_of(FEED) not in (source_of(replace(FEED, url=f"{URL}x")), source_of(replace(FEED, url=URL[:-1])))
 
 
 async def test_a_feed_that_never_came_may_be_reconfigured():

@@ -51,14 +51,24 @@ def test_secrets_are_not_shown(tmp_path):
     config = loaded(tmp_path, '[api.rfw]\npassword_hash = "$argon2id$v=19$secret"')
 
     assert ("api.rfw.password_hash", '"(set)"', f"{tmp_path}/p2pfw.toml:2") in effective(config)
+    assert "argon2id$v" not in repr(config.settings)
 
 
 def test_what_stands_behind_a_question_mark_is_not_shown(tmp_path):
-    """Publishers and receivers of webhooks take keys there."""
-    config = loaded(tmp_path, '[webhook]\nurl = "https://e.org/hook?key=hush"')
+    """Publishers take keys there."""
+    config = loaded(tmp_path, '[feed.a]\nurl = "https://e.org/list?key=hush"')
 
-    assert ("webhook.url", '"https://e.org/hook?(set)"', f"{tmp_path}/p2pfw.toml:2") in effective(config)
-    assert "argon2id$v" not in repr(config.settings)
+    assert ("feed.a.url", '"https://e.org/list?(set)"', f"{tmp_path}/p2pfw.toml:2") in effective(config)
+    assert "hush" not in repr(config.settings)
+
+
+@pytest.mark.parametrize("rest", ["", "/", "/services/T0/B0/hush", "/hook?key=hush"])
+def test_of_a_webhook_only_the_host_is_shown(tmp_path, rest):
+    """Chats give out addresses whose path is the secret."""
+    config = loaded(tmp_path, f'[webhook]\nurl = "https://e.org:8443{rest}"')
+
+    assert ("webhook.url", '"https://e.org:8443/(set)"', f"{tmp_path}/p2pfw.toml:2") in effective(config)
+    assert "hush" not in repr(config.settings)
 
 
 class Word(Enum):

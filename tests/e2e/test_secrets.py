@@ -19,6 +19,7 @@ from tests.e2e.publisher import publishing_on
 
 API, RFW, PUBLISHER = "127.0.0.1:7788", "127.0.0.1:7390", 8_080
 PASSWORD, HOOK, FEED, IN_URL = "correct-horse-9d1c", "hook-secret-77ab41", "feed-key-c0ffee51", "query-key-5eaf00d1"
+HOOK_PATH = "T0-path-0badcafe"
 QUESTIONS = (
     "/v1/status",
     "/v1/feeds",
@@ -39,6 +40,7 @@ class Node:
     def __init__(self, server, publisher):
         self.server, self.publisher, self.said = server, publisher, []
         self.secrets = {"rfw password": PASSWORD, "webhook secret": HOOK, "feed key": FEED, "key in a URL": IN_URL}
+        self.secrets["webhook path"] = HOOK_PATH
 
     def cli(self, *arguments, **options):
         done = self.server.cli(*arguments, check=False, **options)
@@ -77,12 +79,20 @@ local_listen = "{RFW}"
 local_auth = true
 password_hash = "{made}"
 [webhook]
-url = "{base}/hook?sig={IN_URL}"
+url = "{base}/hook/{HOOK_PATH}?sig={IN_URL}"
 events = ["*"]
 secret_file = "{hook}"
 [feed.failing]
 url = "{base}/missing?key={IN_URL}"
 key_file = "{feed}"
+[feed.working]
+url = "{base}/list?key={IN_URL}"
+key_file = "{feed}"
+minimum = 1
+[feed.moved]
+url = "{base}/moved?key={IN_URL}"
+[feed.garbled]
+url = "{base}/garbled?key={IN_URL}"
 [feed.strange]
 url = "{base}/echo?key={IN_URL}"
 key_file = "{feed}"
@@ -90,7 +100,8 @@ format = "abuseipdb"
 """
     )
     with publishing_on(lone.host, PUBLISHER) as publisher:
-        publisher.answers["/echo"] = _echo
+        publisher.answers |= {"/echo": _echo, "/moved": _moved, f"/hook/{HOOK_PATH}": _garbled, "/garbled": _garbled}
+        publisher.says("/list", "203.0.113.77\n")
         plain = lone.argv
         lone.argv = lambda *words: plain("-v", *words)
         lone.start(prefix=["env", "P2PFW_LOG=json"])
@@ -102,6 +113,18 @@ async def _echo(request):
     return web.Response(text=f"{request.path_qs} {dict(request.headers)}", status=500)
 
 
+async def _moved(request):
+    """A publisher that sends on to where nobody may follow, with the query as it came."""
+    return web.Response(status=302, headers={"Location": f"ftp://e.org{request.path_qs}"})
+
+
+async def _garbled(request):
+    """Something that speaks no HTTP."""
+    request.transport.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+    request.transport.close()
+    return web.Response()
+
+
 def test_no_secret_is_told_or_kept_in_clear(node):
     """Not in a log, a command line, an answer, an error or the database; the files of keys are nobody else's."""
     server = node.server
@@ -110,7 +133,14 @@ def test_no_secret_is_told_or_kept_in_clear(node):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         node.secrets[name] = _seed(file)
     _use(node)
-    until(lambda: {"/hook", "/missing", "/echo"} <= {one.path for one in node.publisher.seen})
+    hooked, asked = f"/hook/{HOOK_PATH}", {"/missing", "/echo", "/list", "/moved", "/garbled"}
+    until(lambda: {hooked, *asked} <= {one.path for one in node.publisher.seen})
+    until(lambda: "webhook" in {line["code"] for line in server.api.status()["health"]})
+    node.cli("feed", "list")
+    node.cli("--plain", "feed", "list")
+    node.cli("--json", "status")
+    node.cli("--json", "doctor")
+    living = b"".join(file.read_bytes() for file in server.state.glob("p2pfw.db*"))
     processes = [server.process.pid, *children(server.process.pid)]
     lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes]
     server.stop()
@@ -119,6 +149,7 @@ def test_no_secret_is_told_or_kept_in_clear(node):
         "the log": server.log.read_bytes(),
         "the process list": b"\n".join(lines),
         "what it answered": "\n".join(node.said).encode(),
+        "the database in use": living,
         "the database": b"".join(file.read_bytes() for file in server.state.glob("p2pfw.db*")),
     }
     assert all(places.values())

@@ -249,7 +249,7 @@ async def test_nobody_listens(unused_tcp_port):
 
 
 async def test_what_speaks_no_http_is_named():
-    """An SSH server's greeting, for instance."""
+    """An SSH server's greeting, for instance. The error does not repeat the key that the URL holds."""
 
     async def greet(_, writer):
         writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
@@ -259,8 +259,9 @@ async def test_what_speaks_no_http_is_named():
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(FeedError):
-            await fetch(f"http://127.0.0.1:{port}/list")
+        with pytest.raises(FeedError, match="no proper answer") as caught:
+            await fetch(f"http://127.0.0.1:{port}/list?key=hush")
+    assert "hush" not in str(caught.value)
 
 
 async def test_plain_http_is_not_taken_for_https(publisher):
@@ -326,6 +327,20 @@ def test_redirects_with_a_password_are_not_followed():
 
     with pytest.raises(FeedError, match="which is not followed"):
         _next(URL("https://lists.example.net/list"), "https://user:pass@intern.example.net/")
+
+
+@pytest.mark.parametrize(
+    "target", ["ftp://e.org/list?key=hush", "http://e.org/list?key=hush", "https://me:hush@e.org/"]
+)
+def test_a_redirect_that_is_refused_is_told_without_its_key(target):
+    """Publishers send on to the same query, and what is refused stands in the log."""
+    from yarl import URL
+
+    from p2pfw.feeds.web import _next
+
+    with pytest.raises(FeedError, match=r"e\.org") as caught:
+        _next(URL("https://lists.example.net/list?key=hush"), target)
+    assert "hush" not in str(caught.value)
 
 
 # --- keys --------------------------------------------------------------------------------------------------------

@@ -226,3 +226,18 @@ def test_a_secret_is_read_only_where_it_is_one(tmp_path: Path):
         file.write_bytes(wrong)
         with pytest.raises(ConfigError, match="bytes"):
             read_secret(file)
+
+
+async def test_what_speaks_no_http_is_told_without_the_address():
+    """Its path or query may be the secret, and the trouble stands in health and log."""
+
+    async def greet(_, writer):
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(DeliveryError, match="no proper answer") as caught:
+            await WebPoster(f"http://127.0.0.1:{port}/T0/hush?sig=hush", 30).post(b"{}", {})
+    assert "hush" not in str(caught.value)
