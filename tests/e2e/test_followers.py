@@ -7,6 +7,7 @@ import socket
 import threading
 
 from p2pfw.app.events import RING
+from p2pfw.web.following import MAX_FOLLOWERS
 from tests.e2e.client import UnixConnection
 from tests.e2e.fleet import until
 
@@ -94,6 +95,35 @@ def test_what_was_missed_comes_again_and_what_is_too_old_shows_in_the_ids(lone):
     assert late.ids == list(range(late.ids[0], late.ids[-1] + 1))
     back.close()
     late.close()
+
+
+def test_followers_are_bounded_and_a_place_is_free_again(lone):
+    """One too many is told when to come again, and everything else is answered; whoever leaves makes room."""
+    lone.start()
+    path = lone.api.path
+    places = [silent(path) for _ in range(MAX_FOLLOWERS)]
+    assert all(one.recv(12) == b"HTTP/1.1 200" for one in places)
+    assert asked(path) == (503, "30")
+    assert lone.api.block("63.1.0.1", ttl=600)
+    places.pop().close()
+
+    def has_room():
+        lone.api.block("63.1.0.2", ttl=600)  # what happens is written, and so is noticed that nobody is there
+        return asked(path)[0] == 200
+
+    until(has_room)
+    for one in places:
+        one.close()
+
+
+def asked(path):
+    """(status, Retry-After) of one who would follow."""
+    connection = UnixConnection(path)
+    connection.request("GET", "/v1/events")
+    answer = connection.getresponse()
+    found = answer.status, answer.getheader("Retry-After")
+    connection.close()
+    return found
 
 
 def newest(server):
