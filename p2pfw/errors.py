@@ -212,12 +212,15 @@ class FeedError(NodeError):
     """
 
     def __init__(self, problem: str, *, hint: str = "", retry_after: int = 0) -> None:
-        super().__init__("".join(char if char.isprintable() else "?" for char in problem))
+        super().__init__(_harmless(problem))
         self.hint, self.retry_after = hint, retry_after
 
 
 class DeliveryError(NodeError):
-    """The webhook could not be reached; the text is for the operator."""
+    """The webhook could not be reached; the text is for the operator, and as harmless as a FeedError's."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(_harmless(problem))
 
 
 class FirewallError(NodeError):
@@ -258,3 +261,8 @@ class NotAcceptableError(InputError):
 
 class NotFoundError(InputError):
     """There is no such thing."""
+
+
+def _harmless(text: str) -> str:
+    """Without what acts on a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -64,7 +64,7 @@ def _said(error: Exception) -> str:
     """Its words without the URL, in whose query a key may stand."""
     match error:
         case aiohttp.ClientResponseError(message=message):
-            return message
+            return message.strip().partition("\n")[0].rstrip(" :")  # the parser's; then comes what it read
         case aiohttp.InvalidURL():
             return "an address that cannot be asked"
         case _:

@@ -45,7 +45,8 @@ class WebPoster:
         except aiohttp.ClientConnectorError as error:
             raise DeliveryError(f"cannot connect: {error.strerror or error}"[:200]) from None
         except aiohttp.ClientResponseError as error:  # not its text: that names the URL, which may hold a secret
-            raise DeliveryError(f"no proper answer: {error.message}"[:200]) from None
+            said = error.message.strip().partition("\n")[0].rstrip(" :")  # the parser's; then comes what it read
+            raise DeliveryError(f"no proper answer: {said}"[:200]) from None
         except aiohttp.InvalidURL:
             raise DeliveryError("its address cannot be asked") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:

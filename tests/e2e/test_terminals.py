@@ -28,6 +28,7 @@ AT_TERMINAL = (
     ["status"],
     ["doctor"],
     ["events"],
+    ["--json", "status"],
 )
 
 
@@ -44,14 +45,21 @@ def node(lone: Server):
         request.transport.close()
         return web.Response()
 
+    async def garbled(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.write(f"{ESCAPES}\r\n".encode())
+        request.transport.close()
+        return web.Response()
+
     with publishing_on(lone.host, PUBLISHER) as publisher:
-        publisher.answers["/evil"], publisher.answers["/failing"] = evil, failing
+        publisher.answers |= {"/evil": evil, "/failing": failing, "/garbled": garbled}
+        lone.extra = f'[webhook]\nurl = "{publisher.url("/garbled")}"\nevents = ["*"]\n'
         lone.start()
         lone.cli("block", "203.0.113.9", "--reason", MARKUP)
         lone.cli("allow", "add", "192.0.2.0/24", "--comment", MARKUP)
-        for name in ("evil", "failing"):
+        for name in ("evil", "failing", "garbled"):
             lone.cli("feed", "add", name, "--url", publisher.url(f"/{name}"), check=False)
-        until(lambda: len(publisher.seen) >= 2)
+        until(lambda: "webhook" in {line["code"] for line in lone.api.status()["health"]})
         yield lone
 
 
@@ -59,6 +67,7 @@ def test_what_others_wrote_is_data_at_a_terminal_in_pipes_and_in_the_log(node: S
     """No control character but those of our own colours; markup letter by letter; columns and lines hold."""
     shown = {" ".join(words): at_terminal(node, *words) for words in AT_TERMINAL}
     piped = node.cli("--plain", "allow", "list").stdout
+    feeds = node.cli("--plain", "feed", "list").stdout.splitlines()
     lines = [json.loads(line) for line in node.cli("--json", "events").stdout.splitlines()]
 
     assert {name: text for name, text in shown.items() if not is_harmless(text)} == {}
@@ -66,6 +75,10 @@ def test_what_others_wrote_is_data_at_a_terminal_in_pipes_and_in_the_log(node: S
     assert MARKUP in shown["why 192.0.2.77"]
     assert [line.count("\t") for line in piped.splitlines()] == [3] * len(piped.splitlines())
     assert MARKUP in piped
+    assert [row.split("\t")[0] for row in feeds] == ["evil", "failing", "garbled"]
+    assert len({row.count("\t") for row in feeds}) == 1
+    assert all(is_harmless(row.replace("\t", "")) for row in feeds)
+    assert is_harmless(node.cli("--json", "doctor", check=False).stdout)
     assert {"block", "allow", "feed-failed"} <= {line["kind"] for line in lines}
     log = node.log.read_text()
     assert is_harmless(log)
