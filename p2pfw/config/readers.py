@@ -211,7 +211,8 @@ def url(*schemes: str) -> Reader[str]:
         text = _text(raw)
         found = _URL.fullmatch(text)
         if found is None or found["scheme"] not in schemes or int(found["port"] or 0) > _MAX_PORT or "#" in text:
-            raise InputError(f"{shown_url(text)[:80]!r} is no {schemes[0]}:// address", hint=f"like {example}")
+            shown = shown_url(text.rpartition("@")[2])  # a password may hold what would end it in a URL
+            raise InputError(f"{shown[:80]!r} is no {schemes[0]}:// address", hint=f"like {example}")
         host = found["host"]
         if host.startswith("["):
             parse_address(host[1:-1])
@@ -226,13 +227,23 @@ def shown_url(text: str, *, path: bool = True) -> str:
     `path` False: without its path too; chats give out webhooks whose path is the secret.
     """
     place, question, _ = _USER_IN_URL.sub("//", text).partition("?")
-    if not path and (host := _ORIGIN.match(place)):
-        return f"{host[0]}/{HIDDEN}"
+    if not path:
+        host = _ORIGIN.match(place)
+        return f"{host[0]}/{HIDDEN}" if host else HIDDEN
     return place + (f"{question}{HIDDEN}" if question else "")
 
 
 def _optional_url(raw: object) -> str:
     return str(URL_HTTP.read(raw)) if raw != "" else ""
+
+
+def _webhook_url(raw: object) -> str:
+    """Its path may be a secret, so an error repeats no more than the host."""
+    try:
+        return _optional_url(raw)
+    except InputError as error:
+        shown = shown_url(str(raw).rpartition("@")[2], path=False)
+        raise InputError(f"{shown[:80]!r} is no https:// address", hint=error.hint) from None
 
 
 def _prefix(raw: object) -> PrefixKey:
@@ -283,7 +294,7 @@ ENDPOINT: Final = Reader("address:port", Kind.TEXT, _endpoint)
 URL_PEER: Final = url("ws", "wss")
 URL_HTTP: Final = url("https", "http")
 OPTIONAL_URL: Final = Reader("https:// URL", Kind.TEXT, _optional_url)
-WEBHOOK_URL: Final = Reader("https:// URL", Kind.TEXT, _optional_url)
+WEBHOOK_URL: Final = Reader("https:// URL", Kind.TEXT, _webhook_url)
 PREFIX: Final = Reader("prefix", Kind.TEXT, _prefix)
 TRUST: Final = Reader("preset or 0..1", Kind.TEXT_OR_NUMBER, _trust, tuple(PRESETS))
 ID: Final = Reader("id", Kind.TEXT, _id)

@@ -584,7 +584,16 @@ def test_environment_with_a_line_break_is_text(tmp_path):
     assert "neither true nor false" in problem
 
 
-@pytest.mark.parametrize("url", ["https://me:hush@e.org/", "https://hush@e.org/list", "ftp://e.org/list?key=hush"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:hush@e.org/",
+        "https://me:hu/hush@e.org/",
+        "https://hush@e.org/list",
+        "me:hush@e.org/list",
+        "ftp://e.org/list?key=hush",
+    ],
+)
 def test_what_is_secret_in_a_url_is_in_no_error(tmp_path, url):
     """Errors end up in logs: a password, or a key behind the question mark, is not repeated there."""
     (tmp_path / "p2pfw.toml").write_text(f'[feed.a]\nurl = "{url}"\n')
@@ -724,3 +733,16 @@ def test_any_environment_loads_or_is_a_config_error(tmp_path, values):
     variables = {f"P2PFW_{key.replace('.', '__').upper()}": value for key, value in values.items()}
     with suppress(ConfigError):
         assert isinstance(loaded(tmp_path, "", **variables), Config)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://e.org:99999/T0/hush", "ftp://e.org/hush", "e.org/hush", "https://me:hush@e.org/hush", "https:///hush"],
+)
+def test_the_path_of_a_webhook_is_in_no_error(tmp_path, url):
+    """Chats give out addresses whose path is the secret, and a reload's error is an event and a line of the log."""
+    (tmp_path / "p2pfw.toml").write_text(f'[webhook]\nurl = "{url}"\n')
+    with pytest.raises(ConfigError, match="is no https:// address") as caught:
+        load(tmp_path / "p2pfw.toml", place=place(tmp_path))
+
+    assert "hush" not in str(caught.value)

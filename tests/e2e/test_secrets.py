@@ -184,6 +184,11 @@ def _use(node):
     node.cli("feed", "refresh", "strange")
     node.cli("feed", "list")
     node.cli("feed", "add", "withuser", "--url", f"http://me:{FEED}@127.0.0.1/list?key={IN_URL}")
+    kept = node.server.config.read_text()
+    node.server.config.write_text(kept.replace('[webhook]\nurl = "http', '[webhook]\nurl = "ftp'))
+    assert "webhook.url" in node.cli("config", "reload").stderr
+    node.cli("config", "check")
+    node.server.config.write_text(kept)
     node.cli("status")
     node.cli("doctor")
     node.cli("config", "show")
