@@ -68,7 +68,7 @@ class Enforcing:
         self._dirty: set[int] = set()
         self._allow_dirty = True
         self._started = False
-        self._compare = True
+        self._compare, self._compares = True, 0
         self._comparing = False
         self._ruled = self._placed = False
         self._released = False
@@ -113,7 +113,7 @@ class Enforcing:
 
     def time_changed(self) -> int:
         """The clock is another one: every end in the kernel is compared with it. Returns a ticket for `settle`."""
-        self._compare = True
+        self._compare, self._compares = True, self._compares + 1
         return self._nudge()
 
     async def settle(self, ticket: int, within: float = 10.0) -> str:
@@ -329,7 +329,7 @@ class Enforcing:
 
     async def _read_and_compare(self) -> None:
         """Full comparison of membership: what differs is to be done."""
-        self._comparing = True
+        self._comparing, asked = True, self._compares
         try:
             installed = await self._firewall.membership()
             self._audited = self._clock.monotonic()
@@ -337,7 +337,7 @@ class Enforcing:
             self._dirty.update(found.keys, self.shortage.to_try(found.installed))
             if found.wrong and not self._compare:
                 self._drift.repaired(["membership"], self._audited)
-            self._compare = False
+            self._compare = self._compares != asked  # asked for again meanwhile
         finally:
             self._comparing = False
 

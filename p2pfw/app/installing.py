@@ -40,13 +40,15 @@ class LocalInstalling:
         if not self.dirty or self._clock.monotonic() < self._not_before:
             return
         wanted = self.wanted()
+        self.dirty = False  # what changes from here on is not in what is written now
         try:
             self.refused = await self._firewall.local(wanted)
         except FirewallError as error:
+            self.dirty = True
             if str(error) != self.error:
                 log.error("local rules not installed", extra={"error": str(error)})
             self.error = str(error)
             self._not_before = self._clock.monotonic() + PAUSES[min(self._failures, len(PAUSES) - 1)]
             self._failures += 1
             return
-        self.dirty, self.error, self._failures = False, "", 0
+        self.error, self._failures = "", 0

@@ -12,9 +12,10 @@ from p2pfw.app.enforcing import BULK, CHECK_INTERVAL, STUCK, Enforcing
 from p2pfw.app.events import Events
 from p2pfw.app.wanted import Mode, Trial
 from p2pfw.config import Enforcer
+from p2pfw.core.localrule import Chain, LocalRule, Target
 from p2pfw.core.plan import MOST_TIMEOUT as KERNEL_MAXIMUM
 from p2pfw.core.plan import RENEW_BEFORE
-from p2pfw.core.prefix import v4_key, v6_key
+from p2pfw.core.prefix import PrefixKey, v4_key, v6_key
 from p2pfw.errors import FirewallError, MissingProgramError, PrivilegeError
 from p2pfw.ports import KernelReport
 from tests.app.fakes import START, FakeClock, FakeFirewall
@@ -101,6 +102,32 @@ async def test_a_change_is_in_the_kernel_after_one_step():
     assert bench.worker.enforcing
     assert bench.worker.holds(host(2))
     assert await bench.worker.settle(ticket) == ""
+
+
+async def test_a_local_rule_that_comes_while_others_are_written_is_written_next():
+    """Nothing that was asked for in between is taken for done."""
+    bench = Bench()
+    first, second = (LocalRule(chain=Chain.INPUT, target=Target.DROP, source=PrefixKey(host(two))) for two in (2, 4))
+    wanted = [first]
+    bench.worker.local.wanted = lambda: tuple(wanted)
+    late = iter([lambda: (wanted.append(second), bench.worker.local_changed())])
+    bench.firewall.watch = lambda name: next(late, tuple)() if name == "local" else None
+    await bench.steps(1)
+    once = list(bench.firewall.rules)
+    await bench.steps(1)
+
+    assert once == [first]
+    assert bench.firewall.rules == [first, second]
+
+
+async def test_a_comparison_that_is_asked_for_during_another_is_made():
+    """The clock was set while the kernel was being read: what was read was compared by the old one."""
+    bench = Bench()
+    late = iter([bench.worker.time_changed])
+    bench.firewall.watch = lambda name: next(late, int)() if name == "membership" else None
+    await bench.steps(3)
+
+    assert bench.firewall.calls.count("membership") == 2
 
 
 async def test_the_allow_set_is_written_before_anything_is_blocked():
