@@ -1,6 +1,9 @@
 """Local rules on a running node: the operator's hold on them, what strangers undo, and what a death leaves."""
 
+import http.client
 import json
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,6 +13,7 @@ from tests.netns import Probe, lab_or_skip
 LOCAL = "127.0.0.1:7390"
 BAD = "203.0.113.9"
 RULE = f"/drop/input/eth0/{BAD}"
+CLIENTS, EACH = 8, 100
 OTHERS = "iptables -N mine; iptables -A INPUT -s 198.51.100.77 -j mine"
 
 
@@ -47,6 +51,32 @@ def server(tmp_path):
         finally:
             made.close()
         assert "Traceback" not in made.log.read_text()
+
+
+def client_of(server, net, each):
+    """Puts in so many rules, one request after another, over one kept connection."""
+    client = http.client.HTTPConnection("127.0.0.1", 7390)
+    client.sock = server.host.socket(socket.AF_INET, socket.SOCK_STREAM)
+    client.sock.connect(("127.0.0.1", 7390))
+    codes = set()
+    for number in range(each):
+        client.request("PUT", f"/drop/output/eth0/198.18.{net}.{number}?expire=1h")
+        answer = client.getresponse()
+        answer.read()
+        codes.add(answer.status)
+    client.close()
+    return codes
+
+
+def test_what_eight_clients_put_in_at_once_is_all_in_the_kernel(server):
+    """Rules that come while others are being written are written next; nothing is forgotten."""
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        codes = set().union(*pool.map(lambda net: client_of(server, net, EACH), range(CLIENTS)))
+    wanted = {f"-A p2pfw-output -d 198.18.{net}.{number}/32" for net in range(CLIENTS) for number in range(EACH)}
+    until(lambda: wanted <= {line.partition(" -o ")[0] for line in server.chains()})
+
+    assert codes == {200}
+    assert server.api.status()["local_rules"] == len(wanted) + 2
 
 
 @pytest.fixture
