@@ -92,7 +92,7 @@ def parse_all(request: schema.BlockRequest) -> list[PrefixKey]:
     keys: dict[PrefixKey, None] = {}
     for index, text in enumerate(texts):
         try:
-            keys[Prefix.parse(text).key] = None
+            keys[Prefix.of_client(text).key] = None
         except InputError as error:
             place = f"prefixes[{index}]" if request.prefixes is not None else "prefix"
             raise InputError(error.problem, field=place, hint=error.hint) from None

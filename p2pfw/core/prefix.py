@@ -21,6 +21,8 @@ PrefixKey = NewType("PrefixKey", int)
 
 _LENGTH_BITS: Final = 8
 _V6: Final = 1 << 136
+_MAPPED: Final = 0xFFFF
+_MAPPED_BITS: Final = 96
 _ADDRESS_MASK: Final = (1 << 128) - 1
 
 
@@ -144,6 +146,12 @@ class Prefix:
             )
         return cls(right)
 
+    @classmethod
+    def of_client(cls, text: str) -> Self:
+        """As `parse`, of an address that a program took from a connection: see `unmapped`."""
+        found = cls.parse(text)
+        return cls.of(*unmapped(found.family, key_address(found.key), found.length))
+
     @property
     def family(self) -> Family:
         """IPv4 or IPv6."""
@@ -172,6 +180,13 @@ class Prefix:
 
     def __str__(self) -> str:
         return key_text(self.key)
+
+
+def unmapped(family: Family, address: int, length: int) -> tuple[Family, int, int]:
+    """What a socket for both families calls ::ffff:203.0.113.9/128 is 203.0.113.9/32 on the wire."""
+    if family is Family.V6 and address >> 32 == _MAPPED and length > _MAPPED_BITS:
+        return Family.V4, address & 0xFFFFFFFF, length - _MAPPED_BITS
+    return family, address, length
 
 
 def parse_address(text: str) -> tuple[Family, int]:

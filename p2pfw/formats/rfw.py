@@ -13,7 +13,7 @@ from typing import Final
 
 from p2pfw.core.duration import MAX_DURATION
 from p2pfw.core.localrule import Chain, LocalRule, Target
-from p2pfw.core.prefix import Family, Prefix, PrefixKey, parse_address, truncate
+from p2pfw.core.prefix import Family, Prefix, PrefixKey, parse_address, truncate, unmapped
 from p2pfw.errors import InputError
 
 MAX_PATH: Final = 512
@@ -191,9 +191,10 @@ def _address(text: str) -> tuple[Family, int]:
     if _QUAD.fullmatch(text):  # rfw reads 001.002.003.004 as decimal numbers
         text = ".".join(str(int(part)) for part in text.split("."))
     try:
-        return parse_address(text)
+        family, number = parse_address(text)
     except InputError:
         raise InputError(f"Incorrect IP address {text[:40]!r}") from None
+    return unmapped(family, number, family.bits)[:2]
 
 
 def _expire(text: str) -> int | None:

@@ -6,7 +6,7 @@ hundred thousand lines. A refusal is a short reason that can be counted, never t
 
 from typing import Final
 
-from p2pfw.core.prefix import Family, Prefix, PrefixKey, key_address, parse_address, v4_key, v6_key
+from p2pfw.core.prefix import Family, Prefix, PrefixKey, key_address, parse_address, unmapped, v4_key, v6_key
 from p2pfw.errors import InputError
 
 NOT_AN_ADDRESS: Final = "not an address"
@@ -77,7 +77,7 @@ def _read_slowly(text: str) -> tuple[PrefixKey, ...]:
     if not length.isascii() or not length.isdecimal() or len(length) > 3 or int(length) > family.bits:
         raise TokenError(BAD_LENGTH)
     try:
-        return (Prefix.of(family, number, int(length)).key,)
+        return (Prefix.of(*unmapped(family, number, int(length))).key,)
     except InputError:
         raise TokenError(HOST_BITS) from None
 

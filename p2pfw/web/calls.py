@@ -42,7 +42,7 @@ class Call:
 
     def prefix(self) -> Prefix:
         """The argument as a prefix; InputError."""
-        return Prefix.parse(self.argument)
+        return Prefix.of_client(self.argument)
 
     def name(self) -> str:
         """The argument as an id or name; InputError when it has characters that are in none."""

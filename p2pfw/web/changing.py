@@ -38,7 +38,7 @@ class Changing:
     async def sighting(self, call: Call) -> web.StreamResponse:
         """POST /v1/sightings."""
         body = await call.body(schema.SightingRequest)
-        return json_answer(await self.operations.sighting(Prefix.parse(body.prefix), body, call.caller), 201)
+        return json_answer(await self.operations.sighting(Prefix.of_client(body.prefix), body, call.caller), 201)
 
     async def allow(self, call: Call) -> web.StreamResponse:
         """PUT /v1/allow/{prefix}."""

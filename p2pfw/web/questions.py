@@ -47,7 +47,7 @@ class Question:
             client=client,
             wish=Wish.of(query),
             startup=_flag(query, "startup", default=False),
-            places=tuple(Prefix.parse(text).key for text in texts),
+            places=tuple(Prefix.of_client(text).key for text in texts),
             contains=_flag(query, "contains", default=True),
             value=query.get("value", ""),
             limit=whole_number(query.get("limit") or "0", "limit") or None,

@@ -79,7 +79,7 @@ class Reading:
         found = await self.operations.listing(
             call.text("view", "adopted"),
             call.text("origin"),
-            Prefix.parse(call.text("contains")) if "contains" in call.request.query else None,
+            Prefix.of_client(call.text("contains")) if "contains" in call.request.query else None,
             call.number("limit", DEFAULT_LIMIT, least=1),
             call.text("cursor"),
         )

@@ -199,6 +199,24 @@ def test_a_prefix_knows_its_parts():
     assert (network.family, network.length, network.is_host) == (Family.V4, 24, False)
 
 
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("::ffff:203.0.113.9", "203.0.113.9/32"),
+        ("::FFFF:CB00:7109", "203.0.113.9/32"),
+        ("::ffff:203.0.113.0/120", "203.0.113.0/24"),
+        ("::ffff:0:0/96", "::ffff:0.0.0.0/96"),
+        ("::fffe:203.0.113.9", "::fffe:cb00:7109/128"),
+        ("1::ffff:203.0.113.9", "1::ffff:cb00:7109/128"),
+        ("2001:db8::1", "2001:db8::1/128"),
+        ("203.0.113.9", "203.0.113.9/32"),
+    ],
+)
+def test_a_client_of_a_socket_for_both_families_is_an_ipv4_address(text: str, canonical: str):
+    """Daemons log ::ffff:203.0.113.9; no packet carries it, and a block of it would block nothing."""
+    assert str(Prefix.of_client(text)) == canonical
+
+
 def test_an_address_is_a_family_and_a_number():
     """For code that compares addresses without making prefixes of them."""
     assert parse_address("203.0.113.9") == (Family.V4, 0xCB007109)

@@ -39,6 +39,7 @@ def rule(words: str, *, source=None, destination=None, inp="", out="") -> LocalR
         ("/drop/input/any/1.2.3.99/24", rule("drop input", source="1.2.3.0/24")),
         ("/drop/input/any/1.0.0.0/9", rule("drop input", source="1.0.0.0/9")),
         ("/drop/input/any/1.2.3.4/32", rule("drop input", source="1.2.3.4")),
+        ("/drop/input/any/::ffff:1.2.3.4/24", rule("drop input", source="1.2.3.0/24")),
         ("/drop/input/any/2001:DB8::1", rule("drop input", source="2001:db8::1")),
         ("/drop/input/any/2001:db8::/16", rule("drop input", source="2001::/16")),
         ("/drop/input/any/2001:db8::1/128", rule("drop input", source="2001:db8::1")),
