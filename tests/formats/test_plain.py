@@ -69,7 +69,9 @@ def _twin(text: str) -> set[str]:
     for line in text.splitlines():
         words = line.split("#")[0].split(";")[0].split()
         try:
-            found.add(str(ipaddress.ip_network(words[0])))
+            network = ipaddress.ip_network(words[0])
+            mapped = network.network_address.ipv4_mapped if network.version == 6 and network.prefixlen > 96 else None
+            found.add(f"{mapped}/{network.prefixlen - 96}" if mapped is not None else str(network))
         except (IndexError, ValueError):
             continue
     return found
